@@ -1,0 +1,105 @@
+"""A cut and everything of the story that shows in it, as plain values: what recipes are composed from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+CutKind = Literal["still", "loop", "video"]
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """One trait of a character, such as ``hair`` = ``short teal bob``; a higher priority comes first."""
+
+    type: str
+    value: str
+    prompt_tokens: tuple[str, ...] = ()
+    priority: int = 0
+
+
+@dataclass(frozen=True)
+class Variation:
+    """An outfit, expression, pose or age of a character.
+
+    ``prompt_modifiers`` has the optional keys ``prepend``, ``append`` (lists of tokens) and ``attributes``
+    (attribute type → value that replaces the character's own while the variation is worn).
+    ``reference_sha256`` names the reference picture in the media store.
+    """
+
+    name: str
+    type: str
+    prompt_modifiers: dict[str, object] = field(default_factory=dict)
+    reference_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A character as it appears in one cut."""
+
+    character_id: int
+    name: str
+    attributes: tuple[Attribute, ...]
+    outfit: Variation | None = None
+    expression: Variation | None = None
+    emotional_state: str | None = None
+    position: str | None = None
+    role: str | None = None
+    base_prompt: str | None = None
+    negative_tokens: tuple[str, ...] = ()
+    anchor_sha256s: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DialogueLine:
+    """A spoken line; ``start_frame`` and ``end_frame`` are within the cut, end exclusive."""
+
+    speaker: str
+    text: str
+    start_frame: int
+    end_frame: int
+
+
+@dataclass(frozen=True)
+class Bible:
+    """The project's newest story bible. ``color_palette`` maps a name to ``#rrggbb``."""
+
+    version: int
+    art_style: str
+    color_palette: dict[str, str]
+    character_design_rules: str
+    world_building_notes: str
+    negative_prompt: str
+    global_seed: int
+
+
+@dataclass(frozen=True)
+class CutContext:
+    """One cut with its project, bible, scene and cast. Colours are ``#rrggbb``, lengths are frames."""
+
+    cut_id: int
+    cut_key: str
+    scene_key: str
+    episode_key: str
+    project_id: int
+    project_slug: str
+    kind: CutKind
+    width: int
+    height: int
+    fps: int
+    duration_frames: int
+    workflow: str
+    takes_wanted: int
+    description: str
+    camera_angle: str
+    action_notes: str
+    location: str
+    time_of_day: str
+    mood: str
+    style_overrides: dict[str, str]
+    bible: Bible
+    figures: tuple[Figure, ...]
+    dialogue: tuple[DialogueLine, ...]
+    lip_flap: bool
+    seed: int | None
+    background_sha256: str | None
