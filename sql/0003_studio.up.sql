@@ -152,6 +152,7 @@ CREATE TABLE studio.gate_verdicts (
     project_id      INTEGER NOT NULL REFERENCES public.projects (id) ON DELETE CASCADE,
     scope           VARCHAR(10) NOT NULL CHECK (scope IN ('cut', 'scene', 'episode', 'project')),
     scope_key       VARCHAR(120) NOT NULL,
+    job_id          INTEGER REFERENCES studio.takes (job_id) ON DELETE CASCADE,
     phase           VARCHAR(30) NOT NULL,
     verdict         VARCHAR(12) NOT NULL CHECK (verdict IN ('passed', 'failed', 'incomplete')),
     cuts_total      INTEGER NOT NULL,
@@ -166,7 +167,8 @@ CREATE TABLE studio.gate_verdicts (
     missing         JSONB NOT NULL DEFAULT '[]',
     reason          TEXT NOT NULL,
     judged_sha256   CHAR(64) NOT NULL,
-    created_at      TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
+    created_at      TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP,
+    CHECK ((scope = 'cut') = (job_id IS NOT NULL))
 );
 CREATE INDEX gate_verdicts_newest ON studio.gate_verdicts (scope_key, phase, id DESC);
 
