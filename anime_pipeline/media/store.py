@@ -1,0 +1,210 @@
+"""The media store: files named by the sha256 of their bytes, in a folder or wherever fsspec reaches."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import tempfile
+import time
+import uuid
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+import fsspec  # type: ignore[import-untyped]
+
+from anime_pipeline.media.atomic import whole_file
+from anime_pipeline.media.errors import DamagedMediaError, MediaError, MissingMediaError
+from anime_pipeline.settings import Settings
+
+_BLOCK = 1 << 20
+_INCOMING = ".incoming"
+# There a put shows the whole object or none, and a move would be a second copy.
+_ATOMIC_PROTOCOLS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "memory"})
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """A file of the store. ``suffix`` has its dot; ``location`` is relative to the store's root."""
+
+    sha256: str
+    suffix: str
+    bytes: int
+    location: str
+
+
+def location_of(sha256: str, suffix: str) -> str:
+    """Where the store keeps a file, relative to its root: ``<aa>/<sha256><suffix>``.
+
+    Raises :class:`MediaError` for a name that is no lower-case sha256 or a suffix that is no ``.name``.
+    """
+    if not re.fullmatch(r"[0-9a-f]{64}", sha256):
+        raise MediaError(f"{sha256!r} is not a sha256 in lower-case hexadecimal")
+    if not re.fullmatch(r"(\.[a-z0-9]{1,11})?", suffix):
+        raise MediaError(f"{suffix!r} is not a suffix such as .png: at most 11 lower-case letters or digits")
+    return f"{sha256[:2]}/{sha256}{suffix}"
+
+
+class MediaStore:
+    """Files addressed by content below an fsspec URL; storing the same bytes twice stores them once.
+
+    A file under its final name is whole: it is written under another name, brought to the disk and then
+    renamed (on object stores, put at once). ``cache`` is the folder that files are fetched to when the store
+    is not a local folder.
+    """
+
+    def __init__(self, root_url: str, cache: Path | None = None) -> None:
+        self.name = re.sub(r"//[^/@]*@", "//", root_url)  # said in errors, so without a password
+        local = root_url.removeprefix("file://").removeprefix("local://")
+        self._folder = None if "://" in local else Path(local).expanduser().absolute()
+        if self._folder is None:
+            self._filesystem, self._root = fsspec.core.url_to_fs(root_url)
+        key = hashlib.sha256(root_url.encode()).hexdigest()[:16]
+        self._cache = cache or Path(tempfile.gettempdir()) / "anime-pipeline-media" / key
+
+    @classmethod
+    def of(cls, settings: Settings) -> MediaStore:
+        """The store of an installation, with its cache in the home."""
+        return cls(settings.media_root_url, settings.home / "cache" / "media")
+
+    def put_bytes(self, data: bytes, suffix: str) -> StoredFile:
+        """Store bytes under a suffix such as ``.png``."""
+        return self._put(BytesIO(data), suffix, "the bytes given")
+
+    def put_file(self, path: Path, suffix: str | None = None) -> StoredFile:
+        """Store a copy of a local file, under its own suffix in lower case unless another is given."""
+        try:
+            with path.open("rb") as source:
+                return self._put(source, path.suffix.lower() if suffix is None else suffix, str(path))
+        except FileNotFoundError as error:
+            if error.filename == str(path):
+                raise MissingMediaError(f"{path} does not exist, so it cannot be stored") from None
+            raise
+
+    def exists(self, sha256: str, suffix: str) -> bool:
+        """Whether the store has a file of this name."""
+        return self._size(location_of(sha256, suffix)) is not None
+
+    def open(self, sha256: str, suffix: str) -> BinaryIO:
+        """A stored file, open for reading from its start. Raises :class:`MissingMediaError`."""
+        location = location_of(sha256, suffix)
+        try:
+            if self._folder is not None:
+                return (self._folder / location).open("rb")
+            return cast(BinaryIO, self._filesystem.open(self._key(location), "rb"))
+        except FileNotFoundError:
+            raise self._missing(location) from None
+
+    def local_path(self, sha256: str, suffix: str) -> Path:
+        """A local file with these bytes, to be read only: the stored one, or a copy of it in the cache."""
+        location = location_of(sha256, suffix)
+        if self._folder is not None:
+            path = self._folder / location
+            if not path.is_file():
+                raise self._missing(location)
+            return path
+        cached = self._cache / location
+        if not cached.is_file():
+            with self.open(sha256, suffix) as source, whole_file(cached) as temporary:
+                if _copy(source, temporary) != sha256:
+                    raise self._damaged(location)
+        return cached
+
+    def verify(self, sha256: str, suffix: str) -> None:
+        """Read a stored file again and compare its hash with its name.
+
+        Raises :class:`MissingMediaError` or :class:`DamagedMediaError`.
+        """
+        with self.open(sha256, suffix) as source:
+            if _sha256(source)[0] != sha256:
+                raise self._damaged(location_of(sha256, suffix))
+
+    def remove_leftovers(self, older_than_seconds: float = 86_400.0) -> int:
+        """Remove what killed writers left unfinished in a local store; the number of files removed."""
+        if self._folder is None:
+            return 0
+        limit = time.time() - older_than_seconds
+        unfinished = (self._folder / _INCOMING).glob(".*.part*")
+        leftovers = [path for path in unfinished if path.stat().st_mtime < limit]
+        for path in leftovers:
+            path.unlink(missing_ok=True)
+        return len(leftovers)
+
+    def _put(self, source: BinaryIO, suffix: str, name: str) -> StoredFile:
+        sha256, size = _sha256(source)
+        location = location_of(sha256, suffix)
+        # A file of another size is what a crash of the disk left; it is replaced.
+        if self._size(location) != size:
+            source.seek(0)
+            self._write(source, location, sha256, name)
+        return StoredFile(sha256, suffix, size, location)
+
+    def _write(self, source: BinaryIO, location: str, sha256: str, name: str) -> None:
+        if self._folder is not None:
+            with whole_file(self._folder / location, self._folder / _INCOMING) as temporary:
+                _require(_copy(source, temporary) == sha256, name)
+            return
+        key = self._key(location)
+        self._filesystem.makedirs(key.rsplit("/", 1)[0], exist_ok=True)
+        direct = not _ATOMIC_PROTOCOLS.isdisjoint(_protocols(self._filesystem))
+        target = key if direct else self._key(f"{_INCOMING}/{uuid.uuid4().hex}")
+        if not direct:
+            self._filesystem.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
+        with tempfile.TemporaryDirectory() as folder:
+            copy = Path(folder) / "file"
+            _require(_copy(source, copy) == sha256, name)
+            self._filesystem.put_file(str(copy), target)
+        if not direct:
+            self._filesystem.mv(target, key)
+
+    def _size(self, location: str) -> int | None:
+        try:
+            if self._folder is not None:
+                return (self._folder / location).stat().st_size
+            return int(self._filesystem.info(self._key(location))["size"])
+        except FileNotFoundError:
+            return None
+
+    def _key(self, location: str) -> str:
+        return f"{str(self._root).rstrip('/')}/{location}"
+
+    def _missing(self, location: str) -> MissingMediaError:
+        return MissingMediaError(
+            f"{location} is not in the media store {self.name}",
+            "put the file back from a backup, or render the cut's take again",
+        )
+
+    def _damaged(self, location: str) -> DamagedMediaError:
+        return DamagedMediaError(
+            f"{location} in the media store {self.name} does not hold the bytes that its name says",
+            "remove the file, then put it back from a backup or render the cut's take again",
+        )
+
+
+def _protocols(filesystem: Any) -> tuple[str, ...]:
+    protocol = filesystem.protocol
+    return (protocol,) if isinstance(protocol, str) else tuple(protocol)
+
+
+def _require(same: bool, name: str) -> None:
+    if not same:
+        raise DamagedMediaError(f"{name} changed while it was being stored", "store it once it is finished")
+
+
+def _sha256(source: IO[bytes]) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    while block := source.read(_BLOCK):
+        digest.update(block)
+        size += len(block)
+    return digest.hexdigest(), size
+
+
+def _copy(source: IO[bytes], target: Path) -> str:
+    """Copy to a new file; the sha256 of what was written."""
+    digest = hashlib.sha256()
+    with target.open("xb") as file:
+        while block := source.read(_BLOCK):
+            digest.update(block)
+            file.write(block)
+    return digest.hexdigest()
