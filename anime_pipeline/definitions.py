@@ -1,0 +1,33 @@
+"""The code location that Dagster loads: every definition of the house, and the studio as its resource."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from anime_pipeline.defs.delivery import assets as delivery_assets
+from anime_pipeline.defs.delivery import sensors as delivery_sensors
+from anime_pipeline.defs.jobs import ALL_JOBS
+from anime_pipeline.defs.quality import assets as quality_assets
+from anime_pipeline.defs.quality import checks as quality_checks
+from anime_pipeline.defs.quality import sensors as quality_sensors
+from anime_pipeline.defs.rendering import assets as rendering_assets
+from anime_pipeline.defs.rendering import sensors as rendering_sensors
+from anime_pipeline.defs.story import assets as story_assets
+from anime_pipeline.defs.story import sensors as story_sensors
+from anime_pipeline.defs.studio import Studio
+from anime_pipeline.settings import get_settings
+
+defs = dg.Definitions(
+    assets=dg.load_assets_from_modules([story_assets, rendering_assets, quality_assets, delivery_assets]),
+    asset_checks=dg.load_asset_checks_from_modules([quality_checks]),
+    jobs=ALL_JOBS,
+    sensors=[
+        story_sensors.story_sync,
+        rendering_sensors.render_backlog,
+        quality_sensors.measure_rendered,
+        delivery_sensors.assemble_scenes_ready,
+        delivery_sensors.assemble_episodes_ready,
+    ],
+    resources={"studio": Studio(get_settings()), "io_manager": dg.mem_io_manager},
+    executor=dg.in_process_executor,
+)

@@ -1,0 +1,1 @@
+"""Dagster definitions: what the rooms below do, as assets, checks, sensors and jobs."""

@@ -1,0 +1,71 @@
+"""Events of single partitions within a run that handles a range of them.
+
+Dagster records a range's output for all of its partitions or, when the step raises, for none. Finished cuts must
+not be lost with a failed one, so the finished ones are then recorded one by one before the step fails.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+
+Metadata = Mapping[str, dg.MetadataValue]
+
+
+def record_partitions(
+    context: dg.OpExecutionContext,
+    asset_key: str,
+    finished: Mapping[str, Metadata],
+    failed: Mapping[str, str],
+) -> None:
+    """Give each finished partition its metadata; with failed ones (key → reason) the step fails naming them.
+
+    Raises:
+        dagster.Failure: when ``failed`` is not empty; every finished partition is recorded by then.
+    """
+    if not failed:
+        asset_context = dg.AssetExecutionContext.get()
+        for key, metadata in finished.items():
+            asset_context.add_asset_metadata(metadata, asset_key=asset_key, partition_key=key)
+        return
+    for key, metadata in finished.items():
+        context.log_event(dg.AssetMaterialization(asset_key=asset_key, partition=key, metadata=metadata))
+    lines = [f"{key}: {reason}" for key, reason in sorted(failed.items())]
+    raise dg.Failure(
+        description=f"{len(failed)} of {len(failed) + len(finished)} cuts failed\n" + "\n".join(lines),
+        metadata={"failed": dg.MetadataValue.json(dict(failed))},
+        allow_retries=False,
+    )
+
+
+def record_data_versions(context: dg.AssetExecutionContext, versions: Mapping[str, str]) -> None:
+    """Record each partition's own data version (key → hash).
+
+    An output has one data version for its whole range, so every partition gets a second, exact record.
+    """
+    for key, version in versions.items():
+        context.log_event(
+            dg.AssetMaterialization(
+                asset_key=context.asset_key, partition=key, tags={"dagster/data_version": version}
+            )
+        )
+
+
+def check_evaluations(
+    spec: dg.AssetCheckSpec, outcomes: Sequence[tuple[str, bool, str, Metadata]], blocking: bool = False
+) -> list[dg.AssetCheckEvaluation]:
+    """One evaluation per partition of (key, passed, description, metadata); a result would lose its partition."""
+    return [
+        dg.AssetCheckEvaluation(
+            asset_key=spec.asset_key,
+            check_name=spec.name,
+            passed=passed,
+            severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
+            description=description,
+            blocking=blocking,
+            partition=key,
+            metadata=metadata,
+        )
+        for key, passed, description, metadata in outcomes
+    ]
