@@ -1,0 +1,78 @@
+"""Text in pictures: a font that is always there, and lines that fit."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from PIL import ImageFont
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+# Pillow's own font has no kana and no kanji; these are looked up where the system keeps its fonts.
+_FIRST_EAST_ASIAN = 0x2E80
+_EAST_ASIAN_FONTS = (
+    "NotoSansCJK-Regular.ttc",
+    "NotoSansJP-Regular.otf",
+    "ipaexg.ttf",
+    "ipag.ttf",
+    "TakaoPGothic.ttf",
+    "ヒラギノ角ゴシック W3.ttc",
+    "Hiragino Sans GB.ttc",
+)
+
+
+def font_for(text: str, size: float) -> Font:
+    """A font of ``size`` pixels: Pillow's own, or for East Asian text the system's if it has one."""
+    return _font(any(ord(letter) >= _FIRST_EAST_ASIAN for letter in text), size)
+
+
+@lru_cache(maxsize=64)
+def _font(east_asian: bool, size: float) -> Font:
+    for name in _EAST_ASIAN_FONTS if east_asian else ():
+        try:
+            return ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    return ImageFont.load_default(size)
+
+
+def wrap(text: str, font: Font, width: float, max_lines: int) -> list[str]:
+    """Break text into at most ``max_lines`` lines of at most ``width`` pixels; the rest becomes ``…``.
+
+    Breaks at spaces, and within a word only where the word alone is too wide.
+    """
+    lines: list[str] = []
+    rest = " ".join(text.split())
+    while rest and len(lines) < max_lines:
+        line = _head(rest, font, width)
+        rest = rest[len(line) :].lstrip()
+        lines.append(line.rstrip())
+    if rest and lines:
+        lines[-1] = _shortened(f"{lines[-1]} {rest}", font, width)
+    return lines
+
+
+def _head(text: str, font: Font, width: float) -> str:
+    """The longest start of ``text`` that fits, ending at a space where there is one; at least one letter."""
+    if font.getlength(text) <= width:
+        return text
+    end = _fitting(text, font, width)
+    space = text.rfind(" ", 0, end + 1)
+    return text[: space if space > 0 else end]
+
+
+def _shortened(text: str, font: Font, width: float) -> str:
+    room = width - font.getlength("…")
+    return text[: _fitting(text, font, room)].rstrip(" .,;:") + "…"
+
+
+def _fitting(text: str, font: Font, width: float) -> int:
+    """How many letters of ``text`` fit into ``width``; at least one."""
+    low, high = 1, len(text)
+    while low < high:
+        middle = (low + high + 1) // 2
+        if font.getlength(text[:middle]) <= width:
+            low = middle
+        else:
+            high = middle - 1
+    return low
