@@ -1,0 +1,1 @@
+"""Where the house keeps its memory: the server, the migrations, the models and the sessions."""

@@ -1,0 +1,254 @@
+"""Schema ``studio``: what the 25 public tables have no place for."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CHAR, BigInteger, DateTime, ForeignKey, Index, Sequence, String, UniqueConstraint, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from anime_pipeline.database.models.base import Base, Id, Now, Timestamp
+
+lease_tokens = Sequence("lease_tokens", schema="studio", metadata=Base.metadata)
+
+
+class ProjectProfile(Base):
+    """A project's slug and formats, and the file that it was imported from."""
+
+    __tablename__ = "project_profiles"
+    __table_args__ = ({"schema": "studio"},)
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    slug: Mapped[str] = mapped_column(String(63), unique=True)
+    width: Mapped[int]
+    height: Mapped[int]
+    fps: Mapped[int]
+    workflows: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    identity_backend: Mapped[str] = mapped_column(String(20), server_default="ccip")
+    source_path: Mapped[str | None]
+    source_sha256: Mapped[str | None] = mapped_column(CHAR(64))
+    updated_at: Mapped[Timestamp]
+
+
+class CutProfile(Base):
+    """A cut as its production file says it; ``omitted_at`` is set when it is gone from the file."""
+
+    __tablename__ = "cut_profiles"
+    __table_args__ = (
+        Index("cut_profiles_project", "project_id", "cut_key", postgresql_where=text("omitted_at IS NULL")),
+        {"schema": "studio"},
+    )
+
+    cut_id: Mapped[int] = mapped_column(ForeignKey("cuts.id", ondelete="CASCADE"), primary_key=True)
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    cut_key: Mapped[str] = mapped_column(String(120), unique=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    fps: Mapped[int]
+    workflow: Mapped[str | None] = mapped_column(String(100))
+    takes_wanted: Mapped[int] = mapped_column(server_default=text("1"))
+    spec: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    omitted_at: Mapped[datetime | None]
+    updated_at: Mapped[Timestamp]
+
+
+class MediaFile(Base):
+    """A file of the media store; ``location`` is relative to the store."""
+
+    __tablename__ = "media_files"
+    __table_args__ = ({"schema": "studio"},)
+
+    sha256: Mapped[str] = mapped_column(CHAR(64), primary_key=True)
+    kind: Mapped[str] = mapped_column(String(20))
+    suffix: Mapped[str] = mapped_column(String(12))
+    bytes: Mapped[int] = mapped_column(BigInteger)
+    location: Mapped[str]
+    width: Mapped[int | None]
+    height: Mapped[int | None]
+    frame_count: Mapped[int | None]
+    fps: Mapped[float | None]
+    created_at: Mapped[Timestamp]
+
+
+class Recipe(Base):
+    """Everything that determines a take's pixels, under its hash."""
+
+    __tablename__ = "recipes"
+    __table_args__ = ({"schema": "studio"},)
+
+    recipe_hash: Mapped[str] = mapped_column(CHAR(64), primary_key=True)
+    workflow: Mapped[dict[str, Any]]
+    inputs: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    models: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    versions: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    template_name: Mapped[str] = mapped_column(String(100))
+    template_sha256: Mapped[str] = mapped_column(CHAR(64))
+    created_at: Mapped[Timestamp]
+
+
+class Take(Base):
+    """One requested rendering of a cut: what the row of ``jobs`` has no column for."""
+
+    __tablename__ = "takes"
+    __table_args__ = (
+        UniqueConstraint("cut_id", "take_number"),
+        Index("takes_one_selected", "cut_id", unique=True, postgresql_where=text("selected")),
+        Index("takes_recipe", "recipe_hash"),
+        {"schema": "studio"},
+    )
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    cut_id: Mapped[int] = mapped_column(ForeignKey("cuts.id", ondelete="CASCADE"))
+    take_number: Mapped[int]
+    recipe_hash: Mapped[str] = mapped_column(CHAR(64), ForeignKey("studio.recipes.recipe_hash"))
+    ingredients: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    server_kind: Mapped[str | None] = mapped_column(String(20))
+    pixels_sha256: Mapped[str | None] = mapped_column(CHAR(64))
+    selected: Mapped[bool] = mapped_column(server_default=text("false"))
+    created_at: Mapped[Timestamp]
+
+
+class TakeMedia(Base):
+    """A file of a take in its role: film, frame or thumbnail."""
+
+    __tablename__ = "take_media"
+    __table_args__ = ({"schema": "studio"},)
+
+    job_id: Mapped[int] = mapped_column(
+        ForeignKey("studio.takes.job_id", ondelete="CASCADE"), primary_key=True
+    )
+    role: Mapped[str] = mapped_column(String(20), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, server_default=text("0"))
+    sha256: Mapped[str] = mapped_column(CHAR(64), ForeignKey("studio.media_files.sha256"))
+
+
+class RenderLease(Base):
+    """Who renders a queue item now; a later lease has a larger token."""
+
+    __tablename__ = "render_leases"
+    __table_args__ = (Index("render_leases_expiry", "expires_at"), {"schema": "studio"})
+
+    queue_id: Mapped[int] = mapped_column(ForeignKey("render_queue.id", ondelete="CASCADE"), primary_key=True)
+    token: Mapped[int] = mapped_column(BigInteger, unique=True, server_default=lease_tokens.next_value())
+    worker_id: Mapped[str] = mapped_column(String(120))
+    server_url: Mapped[str]
+    expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class RenderAttempt(Base):
+    """One try at rendering a take on one server; no ``outcome`` while it runs."""
+
+    __tablename__ = "render_attempts"
+    __table_args__ = (Index("render_attempts_job", "job_id"), {"schema": "studio"})
+
+    id: Mapped[Id]
+    job_id: Mapped[int] = mapped_column(ForeignKey("studio.takes.job_id", ondelete="CASCADE"))
+    queue_id: Mapped[int | None] = mapped_column(ForeignKey("render_queue.id", ondelete="SET NULL"))
+    server_url: Mapped[str]
+    server_kind: Mapped[str] = mapped_column(String(20))
+    prompt_id: Mapped[uuid.UUID] = mapped_column(unique=True)
+    token: Mapped[int] = mapped_column(BigInteger)
+    started_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=Now)
+    finished_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    gpu_seconds: Mapped[float | None]
+    outcome: Mapped[str | None] = mapped_column(String(20))
+    error_class: Mapped[str | None] = mapped_column(String(40))
+    message: Mapped[str | None]
+
+
+class Measurement(Base):
+    """A metric of a take: measured, not_measurable or unavailable (with ``reason`` and ``remedy``)."""
+
+    __tablename__ = "measurements"
+    __table_args__ = ({"schema": "studio"},)
+
+    job_id: Mapped[int] = mapped_column(
+        ForeignKey("studio.takes.job_id", ondelete="CASCADE"), primary_key=True
+    )
+    metric_name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    state: Mapped[str] = mapped_column(String(20))
+    value: Mapped[float | None]
+    per_frame: Mapped[list[Any] | None]
+    details: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    reason: Mapped[str | None]
+    remedy: Mapped[str | None]
+    backend: Mapped[str] = mapped_column(String(100))
+    backend_version: Mapped[str] = mapped_column(String(100))
+    weights_sha256: Mapped[str | None] = mapped_column(CHAR(64))
+    settings: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    quality_score_id: Mapped[int | None] = mapped_column(ForeignKey("quality_scores.id", ondelete="SET NULL"))
+    measured_at: Mapped[Timestamp]
+
+
+class PhaseMetric(Base):
+    """A metric that a phase asks of some kinds of cut; ``comparison`` is at_least, at_most or reported."""
+
+    __tablename__ = "phase_metrics"
+    __table_args__ = ({"schema": "studio"},)
+
+    phase: Mapped[str] = mapped_column(String(30), primary_key=True)
+    metric_name: Mapped[str] = mapped_column(String(100), primary_key=True)
+    gate_name: Mapped[str | None] = mapped_column(
+        String(255), ForeignKey("quality_gates.gate_name", onupdate="CASCADE")
+    )
+    comparison: Mapped[str] = mapped_column(String(10))
+    cut_kinds: Mapped[list[str]]
+
+
+class GateThreshold(Base):
+    """A project's own threshold, in place of the one in ``quality_gates``."""
+
+    __tablename__ = "gate_thresholds"
+    __table_args__ = ({"schema": "studio"},)
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    gate_name: Mapped[str] = mapped_column(
+        String(255), ForeignKey("quality_gates.gate_name", onupdate="CASCADE"), primary_key=True
+    )
+    threshold_value: Mapped[float]
+
+
+class GateVerdict(Base):
+    """A judgement of a scope in a phase, never changed: a new judgement is a new row."""
+
+    __tablename__ = "gate_verdicts"
+    __table_args__ = (
+        Index("gate_verdicts_newest", "scope_key", "phase", text("id DESC")),
+        {"schema": "studio"},
+    )
+
+    id: Mapped[Id]
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    scope: Mapped[str] = mapped_column(String(10))
+    scope_key: Mapped[str] = mapped_column(String(120))
+    job_id: Mapped[int | None] = mapped_column(ForeignKey("studio.takes.job_id", ondelete="CASCADE"))
+    phase: Mapped[str] = mapped_column(String(30))
+    verdict: Mapped[str] = mapped_column(String(12))
+    cuts_total: Mapped[int]
+    cuts_passed: Mapped[int]
+    cuts_failed: Mapped[int]
+    cuts_unmeasured: Mapped[int]
+    pass_rate: Mapped[float | None]
+    wilson_low: Mapped[float | None]
+    wilson_high: Mapped[float | None]
+    thresholds: Mapped[dict[str, Any]]
+    failing: Mapped[list[Any]] = mapped_column(server_default="[]")
+    missing: Mapped[list[Any]] = mapped_column(server_default="[]")
+    reason: Mapped[str]
+    judged_sha256: Mapped[str] = mapped_column(CHAR(64))
+    created_at: Mapped[Timestamp]
+
+
+class Delivery(Base):
+    """A reel, master, contact sheet or subtitle file, and the hash of what it was built from."""
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index("deliveries_newest", "scope_key", "kind", text("id DESC")), {"schema": "studio"})
+
+    id: Mapped[Id]
+    scope_key: Mapped[str] = mapped_column(String(120))
+    kind: Mapped[str] = mapped_column(String(20))
+    sha256: Mapped[str] = mapped_column(CHAR(64), ForeignKey("studio.media_files.sha256"))
+    content_sha256: Mapped[str] = mapped_column(CHAR(64))
+    created_at: Mapped[Timestamp]
