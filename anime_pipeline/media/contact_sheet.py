@@ -34,8 +34,8 @@ _CARD_SIZE = (_THUMBNAIL[0], _THUMBNAIL[1] + _BAR + _PADDING + 26 + 2 * _LINE + 
 class Tile:
     """One cut on the sheet: a picture (uint8 H×W×3, None if there is none), its name, and how it stands.
 
-    ``detail`` stands at the right of the label (kind and duration). Two ``lines`` have room, each shortened to
-    the tile's width; a single line may take both.
+    ``detail`` stands at the right of the label (kind and duration). Two ``lines`` have room, each shortened
+    to the tile's width; a single line may take both.
     """
 
     image: npt.NDArray[np.uint8] | None

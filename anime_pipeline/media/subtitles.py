@@ -21,7 +21,7 @@ class Subtitle:
 
 
 def write_srt(subtitles: Iterable[Subtitle], fps: float | Fraction) -> str:
-    """The subtitles in the order of their start, with times rounded to milliseconds.
+    """The subtitles that say something, in the order of their start, with times rounded to milliseconds.
 
     What players would take for markup is written so that it is shown as it was meant. Raises
     :class:`MediaError` for a subtitle that starts before frame 0 or does not last a frame.
@@ -29,7 +29,7 @@ def write_srt(subtitles: Iterable[Subtitle], fps: float | Fraction) -> str:
     rate = frame_rate(fps)
     blocks = [
         f"{number}\n{_time(line.start_frame, rate)} --> {_time(line.end_frame, rate)}\n{_shown(line.text)}\n"
-        for number, line in enumerate(sorted(_checked(line) for line in subtitles), start=1)
+        for number, line in enumerate(sorted(_checked(line) for line in subtitles if line.text.strip()), 1)
     ]
     return "\n".join(blocks)
 

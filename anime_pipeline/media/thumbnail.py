@@ -15,10 +15,12 @@ _QUALITIES = (80, 65, 50, 35, 20, 5)
 def webp_thumbnail(frame: npt.NDArray[np.uint8], max_width: int = 320) -> bytes:
     """A frame (uint8 H×W×3) as WebP, at most ``max_width`` pixels wide and never enlarged.
 
-    The quality goes down until it fits into :data:`MAX_BYTES`; what fits at none (noise) is given at the lowest.
+    The quality goes down until it fits into :data:`MAX_BYTES`; noise that never fits is given at the lowest.
     """
     picture = Image.fromarray(frame)
-    picture.thumbnail((max_width, max_width * 4), Image.Resampling.LANCZOS)
+    width = min(picture.width, max_width)
+    height = max(1, round(picture.height * width / picture.width))
+    picture = picture.resize((width, height), Image.Resampling.LANCZOS)
     data = b""
     for quality in _QUALITIES:
         buffer = BytesIO()
