@@ -1,0 +1,1 @@
+"""Takes are measured, gates judge them, and the verdict says what it judged."""
