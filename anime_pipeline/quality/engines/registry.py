@@ -1,0 +1,154 @@
+"""Which engine measures which metric here and now, or the reason why none can.
+
+A metric has backends; which of them is used is declared, never found by trying the next one. A backend whose
+engine, packages or weights are absent gives the score ``unavailable``, with the reason and what mends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+from anime_pipeline.quality.engines.dynamic_degree import DynamicDegree
+from anime_pipeline.quality.engines.generation_seconds import GenerationSeconds
+from anime_pipeline.quality.engines.media_contract import MediaContract
+from anime_pipeline.quality.engines.motion_smoothness import MotionSmoothness
+from anime_pipeline.quality.engines.palette_adherence import PaletteAdherence
+from anime_pipeline.quality.engines.protocol import Engine, Provenance, Score, TakeFacts
+from anime_pipeline.quality.engines.temporal_flicker import TemporalFlicker
+from anime_pipeline.quality.engines.weights import missing_files
+
+
+@dataclass(frozen=True)
+class Backend:
+    """One way to measure a metric, and what it requires.
+
+    ``build`` makes the engine for a models folder, without loading anything yet; it is None for a backend
+    that this version declares and has no code for.
+    """
+
+    name: str
+    build: Callable[[Path], Engine] | None
+    weights: tuple[str, ...] = ()
+    packages: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Metric:
+    """A metric and its backends. ``choose`` names the one to use for a take; without it, it is the first."""
+
+    name: str
+    backends: tuple[Backend, ...]
+    choose: Callable[[TakeFacts], str] | None = None
+
+    def backend(self, facts: TakeFacts) -> Backend:
+        """The backend that is declared for a take."""
+        if self.choose is None:
+            return self.backends[0]
+        chosen = self.choose(facts)
+        return next(backend for backend in self.backends if backend.name == chosen)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """The engines that will measure, and the scores of the metrics that none can."""
+
+    engines: tuple[Engine, ...]
+    unavailable: Mapping[str, Score] = field(default_factory=dict)
+
+
+def _free(name: str, engine: Callable[[], Engine]) -> Metric:
+    return Metric(name, (Backend("built-in", lambda _: engine()),))
+
+
+_METRICS = (
+    _free("media_contract", MediaContract),
+    _free("temporal_flicker", TemporalFlicker),
+    _free("motion_smoothness", MotionSmoothness),
+    _free("dynamic_degree", DynamicDegree),
+    _free("palette_adherence", PaletteAdherence),
+    _free("generation_seconds", GenerationSeconds),
+    Metric(
+        "face_similarity",
+        (
+            Backend("ccip", None, ("ccip", "anime-face"), ("onnxruntime",)),
+            Backend("arcface", None, ("buffalo_l",), ("insightface", "onnxruntime")),
+        ),
+        choose=lambda facts: facts.identity_backend,
+    ),
+    Metric(
+        "aesthetic",
+        (Backend("laion-v2", None, ("clip-vit-l-14", "laion-aesthetic-v2"), ("torch", "open_clip")),),
+    ),
+    Metric("style_adherence", (Backend("csd", None, ("csd-vit-l",), ("torch",)),)),
+    Metric("temporal_lpips", (Backend("st-lpips-alex", None, ("st-lpips-alex",), ("torch",)),)),
+    Metric("loop_closure", (Backend("st-lpips-alex", None, ("st-lpips-alex",), ("torch",)),)),
+    Metric("subject_consistency", (Backend("dino-vit-b-16", None, ("dino-vit-b-16",), ("torch",)),)),
+)
+_BY_NAME = {metric.name: metric for metric in _METRICS}
+
+REPRODUCIBLE = "reproducible"
+"""The one metric that no engine measures: a second rendering of the same recipe does."""
+
+
+def metrics() -> tuple[Metric, ...]:
+    """All metrics that engines measure."""
+    return _METRICS
+
+
+def resolve(asked: Iterable[str], facts: TakeFacts, models_dir: Path) -> Resolved:
+    """The engines for the metrics that are asked of a take; what cannot be measured is said, never left out."""
+    engines, unavailable = [], {}
+    for name in dict.fromkeys(asked):
+        lack = _lack(name, facts, models_dir)
+        if lack is not None:
+            unavailable[name] = lack
+        else:
+            engines.append(_built(name, _BY_NAME[name].backend(facts).name, models_dir))
+    return Resolved(tuple(engines), unavailable)
+
+
+@lru_cache(maxsize=64)
+def _built(metric: str, backend: str, models_dir: Path) -> Engine:
+    """One engine object per process, so that weights are loaded once."""
+    build = next(entry.build for entry in _BY_NAME[metric].backends if entry.name == backend)
+    assert build is not None
+    return build(models_dir)
+
+
+def _lack(name: str, facts: TakeFacts, models_dir: Path) -> Score | None:
+    """The score that says what is absent; None where the metric can be measured."""
+    if name == REPRODUCIBLE:
+        reason = "no second rendering of this take's recipe was compared with it"
+        return Score(name, "unavailable", Provenance("reproduction", "0"), reason=reason)
+    if name not in _BY_NAME:
+        reason = f"this version knows no metric called {name}"
+        return Score(name, "unavailable", Provenance("none", "0"), reason=reason)
+    backend = _BY_NAME[name].backend(facts)
+    absent = _absent_weights(backend, models_dir)
+    fetching = " && ".join(f"anime-pipeline models fetch {weights}" for weights in absent)
+    if backend.build is None:
+        reason = f"this version has no engine for {name} ({backend.name}) yet; weights alone do not mend that"
+        if absent:
+            reason += f". It will also read {_files(absent)}"
+        remedy = "a later version of anime-pipeline" + (f", then: {fetching}" if fetching else "")
+    elif packages := [package for package in backend.packages if find_spec(package) is None]:
+        reason = f"the package{'s' if len(packages) > 1 else ''} {', '.join(packages)} is not installed"
+        remedy = "pip install 'anime-pipeline[metrics]'" + (f" && {fetching}" if fetching else "")
+    elif absent:
+        reason, remedy = f"weights are absent: {_files(absent)}", fetching
+    else:
+        return None
+    return Score(name, "unavailable", Provenance(backend.name, "0"), reason=reason, remedy=remedy)
+
+
+def _absent_weights(backend: Backend, models_dir: Path) -> dict[str, tuple[Path, ...]]:
+    files = {weights: missing_files(weights, models_dir) for weights in backend.weights}
+    return {weights: paths for weights, paths in files.items() if paths}
+
+
+def _files(absent: Mapping[str, tuple[Path, ...]]) -> str:
+    return ", ".join(str(path) for paths in absent.values() for path in paths)

