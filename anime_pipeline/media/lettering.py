@@ -52,6 +52,19 @@ def wrap(text: str, font: Font, width: float, max_lines: int) -> list[str]:
     return lines
 
 
+def wrap_evenly(text: str, font: Font, width: float, max_lines: int) -> list[str]:
+    """As :func:`wrap`, with lines of about one length instead of a last word alone."""
+    lines = wrap(text, font, width, max_lines)
+    if len(lines) < 2 or lines[-1].endswith("…"):
+        return lines
+    narrow, wide = font.getlength(" ".join(lines)) / len(lines), width
+    while wide - narrow > 1:
+        middle = (narrow + wide) / 2
+        tried = wrap(text, font, middle, max_lines + 1)
+        narrow, wide = (middle, wide) if len(tried) > len(lines) else (narrow, middle)
+    return wrap(text, font, wide, max_lines)
+
+
 def _head(text: str, font: Font, width: float) -> str:
     """The longest start of ``text`` that fits, ending at a space where there is one; at least one letter."""
     if font.getlength(text) <= width:

@@ -1,0 +1,1 @@
+"""What leaves the house: scene reels, episode masters, subtitles and contact sheets."""

@@ -1,0 +1,59 @@
+"""The record of deliveries: what was built from what, so that nothing is built twice."""
+
+from __future__ import annotations
+
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from anime_pipeline.database.models import Delivery, MediaFile
+from anime_pipeline.media.film import MediaInfo
+from anime_pipeline.media.store import MediaStore, StoredFile
+
+
+def find_delivery(
+    session: Session, store: MediaStore, scope_key: str, kind: str, content_sha256: str
+) -> MediaFile | None:
+    """The file that was delivered for the same content, if the store still has it."""
+    query = (
+        select(MediaFile)
+        .join(Delivery, Delivery.sha256 == MediaFile.sha256)
+        .where(
+            Delivery.scope_key == scope_key,
+            Delivery.kind == kind,
+            Delivery.content_sha256 == content_sha256,
+        )
+        .order_by(Delivery.id.desc())
+        .limit(1)
+    )
+    found = session.scalar(query)
+    return found if found is not None and store.exists(found.sha256, found.suffix) else None
+
+
+def record_delivery(session: Session, scope_key: str, kind: str, sha256: str, content_sha256: str) -> None:
+    """Make this the newest delivery of its kind for the scope; nothing changes where it already is."""
+    query = select(Delivery).where(Delivery.scope_key == scope_key, Delivery.kind == kind)
+    newest = session.scalar(query.order_by(Delivery.id.desc()).limit(1))
+    if newest is None or (newest.sha256, newest.content_sha256) != (sha256, content_sha256):
+        delivery = Delivery(scope_key=scope_key, kind=kind, sha256=sha256, content_sha256=content_sha256)
+        session.add(delivery)
+        session.flush()
+
+
+def record_media(session: Session, stored: StoredFile, kind: str, info: MediaInfo | None = None) -> None:
+    """Know a stored file in the database; the same file is known once."""
+    row = {
+        "sha256": stored.sha256,
+        "kind": kind,
+        "suffix": stored.suffix,
+        "bytes": stored.bytes,
+        "location": stored.location,
+    }
+    if info is not None:
+        row |= {
+            "width": info.width,
+            "height": info.height,
+            "frame_count": info.frame_count,
+            "fps": info.fps,
+        }
+    session.execute(insert(MediaFile).values(row).on_conflict_do_nothing())
