@@ -13,7 +13,8 @@ BEGIN
             ('motion_smoothness_minimum', 0.95), ('dynamic_degree_minimum', 0.0005),
             ('generation_seconds_maximum', 20), ('reproducible_minimum', 1),
             ('temporal_lpips_maximum', 0.15), ('loop_closure_maximum', 0.15),
-            ('subject_consistency_minimum', 0.90)))
+            ('subject_consistency_minimum', 0.90), ('phase_pass_rate_minimum', 0.80),
+            ('phase_cuts_minimum', 5)))
     ) THEN
         RAISE EXCEPTION 'table quality_gates holds thresholds of your own, which undoing 0004_gates would delete'
             USING ERRCODE = 'object_not_in_prerequisite_state';

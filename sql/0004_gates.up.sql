@@ -19,7 +19,11 @@ VALUES
     ('loop_closure_maximum', 'temporal', 0.15,
      'Perceptual distance from a loop''s last frame to its first', '{"added_by": "0004_gates"}'),
     ('subject_consistency_minimum', 'identity', 0.90,
-     'Likeness of the subject from frame to frame', '{"added_by": "0004_gates"}')
+     'Likeness of the subject from frame to frame', '{"added_by": "0004_gates"}'),
+    ('phase_pass_rate_minimum', 'phase', 0.80,
+     'Share of a scope''s cuts that must pass every metric of a phase', '{"added_by": "0004_gates"}'),
+    ('phase_cuts_minimum', 'phase', 5,
+     'Cuts that a scope needs before its pass rate says anything', '{"added_by": "0004_gates"}')
 ON CONFLICT (gate_name) DO NOTHING;
 
 INSERT INTO studio.phase_metrics (phase, metric_name, gate_name, comparison, cut_kinds)
