@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from fractions import Fraction
 
 from anime_pipeline.media.film import Frame
 from anime_pipeline.story.context import CutContext
 
-LOOP_REPEATS = 3
-"""How often a loop plays where the production does not say."""
 
-
-def on_screen_frames(context: CutContext, spec: Mapping[str, object], film_fps: int) -> int:
+def on_screen_frames(context: CutContext, film_fps: int) -> int:
     """Frames that a cut is on the screen, counted at the film's rate; at least 1.
 
-    A still is held and a video plays for its ``duration_frames``. A loop's ``duration_frames`` is one cycle:
-    it is shown for the ``hold_frames`` of its production entry (``spec``), or else for its ``repeats``
-    cycles. All of these count at the cut's own rate; at another film rate the cut keeps its seconds.
+    These are the cut's ``film_frames``: a still is held and a video plays for its ``duration_frames``, a loop
+    plays its cycle ``repeats`` times. A cut with a rate of its own keeps its seconds.
     """
-    frames = context.duration_frames
-    if context.kind == "loop":
-        frames = _number(spec.get("hold_frames")) or frames * (_number(spec.get("repeats")) or LOOP_REPEATS)
-    return max(1, int(Fraction(frames * film_fps, context.fps) + Fraction(1, 2)))
+    return max(1, int(Fraction(context.film_frames * film_fps, context.fps) + Fraction(1, 2)))
 
 
 def source_frame(film_frame: int, take_fps: Fraction, film_fps: int) -> int:
@@ -51,7 +44,3 @@ def screened(
                 break
             shown, position = following, position + 1
         yield shown
-
-
-def _number(value: object) -> int | None:
-    return value if isinstance(value, int) and value > 0 else None

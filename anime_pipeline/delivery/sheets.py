@@ -93,7 +93,7 @@ def _text(
     scene = context.scene_key.rpartition(".")[2]
     cut = context.cut_key.rpartition(".")[2]
     label = cut if scope_key.startswith(context.scene_key) else f"{scene} · {cut}"
-    detail = f"{context.kind} · {context.duration_frames / context.fps:.1f} s"
+    detail = f"{context.kind} · {context.film_frames / context.fps:.1f} s"
     if take is None:
         return TileText(label, detail, "missing", (context.description,))
     detail = f"take {take.take_number} · {detail}"

@@ -14,10 +14,10 @@ _PAPER, _INK, _PENCIL, _PANEL, _HATCH = "#b9bbc0", "#2c2f36", "#5d626d", "#a9acb
 
 def slate_text(context: CutContext) -> list[str]:
     """All that a slate says, top to bottom: it decides the slate's picture."""
-    seconds = context.duration_frames / context.fps
+    seconds = context.film_frames / context.fps
     return [
         context.cut_key,
-        f"{context.kind} · {context.duration_frames} frames · {seconds:.1f} s",
+        f"{context.kind} · {context.film_frames} frames · {seconds:.1f} s",
         context.description or "No description",
         " · ".join(text for text in (context.location, context.time_of_day, context.camera_angle) if text),
         "no take selected",

@@ -6,10 +6,9 @@ import hashlib
 import json
 from dataclasses import dataclass
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from anime_pipeline.database.models import CutProfile, ProjectProfile
+from anime_pipeline.database.models import ProjectProfile
 from anime_pipeline.delivery.results import DeliveryError
 from anime_pipeline.delivery.screen_time import on_screen_frames
 from anime_pipeline.delivery.slates import slate_text
@@ -103,16 +102,11 @@ def load_timeline(session: Session, scope_key: str) -> Timeline:
         )
     contexts = load_cut_contexts(session, keys)
     profile = session.get_one(ProjectProfile, contexts[keys[0]].project_id)
-    specs = dict(
-        session.execute(
-            select(CutProfile.cut_key, CutProfile.spec).where(CutProfile.cut_key.in_(keys))
-        ).tuples()
-    )
     takes = selected_takes(session, [context.cut_id for context in contexts.values()])
     cuts, start = [], 0
     for key in keys:
         context = contexts[key]
-        frames = on_screen_frames(context, specs[key], profile.fps)
+        frames = on_screen_frames(context, profile.fps)
         cuts.append(ShownCut(context, takes.get(context.cut_id), start, frames))
         start += frames
     return Timeline(profile.width, profile.height, profile.fps, tuple(cuts))
