@@ -1,0 +1,58 @@
+"""The command ``anime-pipeline``."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from anime_pipeline import __version__
+from anime_pipeline.cli import (
+    database_commands,
+    demo_command,
+    dev_command,
+    gate_commands,
+    model_commands,
+    production_commands,
+    story_commands,
+)
+from anime_pipeline.cli.console import err
+from anime_pipeline.errors import UserError
+
+app = typer.Typer(
+    name="anime-pipeline",
+    help="A small studio's AI-anime production line: rendered, measured, gated and assembled.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+app.command("demo")(demo_command.demo)
+app.command("dev")(dev_command.dev)
+app.command("env")(dev_command.env)
+app.command("import")(story_commands.import_production)
+app.command("prompt")(story_commands.prompt)
+app.command("status")(production_commands.status)
+app.command("render")(production_commands.render)
+app.command("measure")(production_commands.measure)
+app.command("takes")(production_commands.takes)
+app.command("deliver")(production_commands.deliver)
+app.add_typer(gate_commands.app, name="gates")
+app.add_typer(model_commands.app, name="models")
+app.add_typer(database_commands.app, name="db")
+
+
+@app.callback(invoke_without_command=True)
+def _version(version: bool = typer.Option(False, "--version", help="Print the version and stop.")) -> None:
+    if version:
+        print(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command; a mistake of the user's is told in words and ends with status 1."""
+    try:
+        app()
+    except UserError as error:
+        err.print(f"[bold red]Error:[/bold red] {error}", highlight=False, markup=True, soft_wrap=True)
+        if error.remedy:
+            err.print(f"[bold]To mend it:[/bold] {error.remedy}", highlight=False, soft_wrap=True)
+        sys.exit(1)

@@ -1,0 +1,70 @@
+"""How commands speak: tables for people, one JSON document for scripts, errors that say what to do."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+out = Console()
+err = Console(stderr=True)
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
+
+STATE_STYLES = {
+    "passed": "green",
+    "current": "green",
+    "measured": "green",
+    "failed": "red",
+    "stale": "yellow",
+    "incomplete": "yellow",
+    "missing": "yellow",
+    "queued": "cyan",
+    "unavailable": "yellow",
+}
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output."""
+    print(json.dumps(value, ensure_ascii=False, indent=2, default=_plain))
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Path):
+        return str(value)
+    raise TypeError(f"{type(value).__name__} is not JSON")
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
+    """A table whose states are coloured; numbers are right-aligned."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for index, name in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    out.print(table)
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    text = str(value)
+    style = STATE_STYLES.get(text)
+    return f"[{style}]{text}[/{style}]" if style else text.replace("[", "\\[")
+
+
+def print_facts(facts: Mapping[str, object]) -> None:
+    """Name and value pairs, one a line."""
+    for name, value in facts.items():
+        out.print(f"[bold]{name}[/bold]  {value}", highlight=False, soft_wrap=True)

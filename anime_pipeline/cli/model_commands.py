@@ -1,0 +1,93 @@
+"""``anime-pipeline models``: the weights that learned metrics need; nothing is fetched unless asked for here."""
+
+from __future__ import annotations
+
+from typing import Annotated, Optional
+
+import typer
+
+from anime_pipeline.cli.console import JsonOption, err, out, print_json, print_table
+from anime_pipeline.quality.engines.weights import catalogue, locate, missing_files, verify, weights_named
+from anime_pipeline.quality.engines.weights_fetching import fetch as fetch_weights
+from anime_pipeline.settings import get_settings
+
+app = typer.Typer(help="List, fetch and verify the weights of learned metrics.", no_args_is_help=True)
+Name = Annotated[str, typer.Argument(help="A name from `anime-pipeline models list`.")]
+
+
+@app.command("list")
+def list_models(as_json: JsonOption = False) -> None:
+    """All weights: what uses them, their size and licence, and whether they are here."""
+    folder = get_settings().models_path
+    rows = [
+        {
+            "name": entry.name,
+            "used_by": list(entry.used_by),
+            "megabytes": entry.megabytes,
+            "licence": entry.licence,
+            "commercial_use": entry.commercial_use,
+            "present": not missing_files(entry.name, folder),
+        }
+        for entry in catalogue()
+    ]
+    if as_json:
+        print_json(rows)
+        return
+    print_table(
+        f"Weights in {folder}",
+        ("name", "used by", "MB", "licence", "here"),
+        [
+            (r["name"], ", ".join(r["used_by"]), r["megabytes"], r["licence"], "yes" if r["present"] else "no")
+            for r in rows
+        ],
+    )
+
+
+@app.command()
+def where(name: Name, as_json: JsonOption = False) -> None:
+    """The files of these weights, each where it lies or would."""
+    paths = locate(name, get_settings().models_path)
+    if as_json:
+        print_json(paths)
+        return
+    for path in paths:
+        print(path)
+
+
+@app.command("verify")
+def verify_models(
+    name: Annotated[Optional[str], typer.Argument(help="Without it, all weights that are here.")] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Hash the files of the weights that are here and say whether each is what it should be."""
+    folder = get_settings().models_path
+    names = [weights_named(name).name] if name else [e.name for e in catalogue()]
+    checks = [
+        (entry, check) for entry in names for check in verify(entry, folder) if name or check.state != "absent"
+    ]
+    if as_json:
+        print_json([{"name": entry, "file": check.path, "state": check.state} for entry, check in checks])
+    else:
+        rows = [(entry, check.path.name, check.state, check.message) for entry, check in checks]
+        print_table(f"Weights in {folder}", ("name", "file", "state", "message"), rows)
+    if any(check.state in ("damaged", "absent") for _, check in checks):
+        raise typer.Exit(1)
+
+
+@app.command()
+def fetch(
+    name: Name,
+    accept_licence: Annotated[
+        bool, typer.Option("--accept-licence", help="Consent to a licence that forbids commercial use.")
+    ] = False,
+) -> None:
+    """Download weights, resuming where an earlier try stopped; each file is verified before it is used."""
+    seen: set[str] = set()
+
+    def on_progress(file: str, _received: int, total: int | None) -> None:
+        if file not in seen:
+            seen.add(file)
+            err.print(f"fetching {file}" + (f", {total / 1e6:.0f} MB" if total else ""))
+
+    for path in fetch_weights(name, get_settings().models_path, accept_licence, on_progress):
+        out.print(str(path), soft_wrap=True)

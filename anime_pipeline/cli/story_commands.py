@@ -1,0 +1,73 @@
+"""``anime-pipeline import`` and ``prompt``: the story goes in, and what it says of a cut comes out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from anime_pipeline.cli.console import JsonOption, out, print_json, print_table
+from anime_pipeline.cli.house import House, open_house
+from anime_pipeline.database.session import session_scope
+from anime_pipeline.errors import UserError
+from anime_pipeline.media.store import MediaStore
+from anime_pipeline.story.importer import Difference, apply, compare
+from anime_pipeline.story.loader import load_cut_contexts
+from anime_pipeline.story.mistakes import ProductionErrors
+from anime_pipeline.story.production import production_json_schema
+from anime_pipeline.story.prompts import compose_prompt
+from anime_pipeline.story.reader import read_production
+
+
+def import_production(
+    file: Annotated[Optional[Path], typer.Argument(help="The production file (YAML).")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference and write nothing.")] = False,
+    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of the file and stop.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring the database up to a production file: all of it, or nothing where the file has a mistake."""
+    if schema:
+        print_json(production_json_schema())
+        return
+    if file is None:
+        raise UserError("Which file?", "anime-pipeline import examples/lantern-post/production.yaml")
+    try:
+        difference = import_file(open_house(), file, dry_run)
+    except ProductionErrors as errors:
+        if not as_json:
+            raise
+        print_json({"errors": [asdict(error) for error in errors.errors]})
+        raise typer.Exit(1) from None
+    print_json(asdict(difference)) if as_json else _print_difference(difference, dry_run)
+
+
+def import_file(house: House, file: Path, dry_run: bool = False) -> Difference:
+    """Read, compare and, unless it is a dry run, write a production file in one transaction."""
+    production = read_production(file)
+    with session_scope(house.settings) as session:
+        difference = compare(session, production)
+        if not dry_run:
+            apply(session, production, difference, MediaStore(house.settings.media_root_url))
+    return difference
+
+
+def _print_difference(difference: Difference, dry_run: bool) -> None:
+    raise NotImplementedError
+
+
+def prompt(cut: Annotated[str, typer.Argument(help="A cut key.")], as_json: JsonOption = False) -> None:
+    """Show a cut's prompt and where each part of it comes from."""
+    house = open_house()
+    with session_scope(house.settings) as session:
+        contexts = load_cut_contexts(session, [cut])
+    if cut not in contexts:
+        raise UserError(f"There is no cut {cut}.", "anime-pipeline status lists the cuts")
+    composed = compose_prompt(contexts[cut])
+    if as_json:
+        print_json(asdict(composed))
+        return
+    print_table(f"Prompt of {cut}", ("from", "text"), [(part.source, part.text) for part in composed.parts])
+    out.print(f"[bold]positive[/bold]  {composed.positive}", highlight=False, soft_wrap=True)
+    out.print(f"[bold]negative[/bold]  {composed.negative}", highlight=False, soft_wrap=True)

@@ -1,0 +1,68 @@
+"""What leaves the house: a reel for each scene, a master for each episode."""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from anime_pipeline.defs.partitions import EPISODES, SCENES
+from anime_pipeline.defs.quality.assets import quality_metrics
+from anime_pipeline.defs.story.assets import episodes, scenes
+from anime_pipeline.defs.studio import Studio
+from anime_pipeline.delivery.export import DeliveryResult
+from anime_pipeline.delivery.masters import build_master
+from anime_pipeline.delivery.reels import build_reel
+from anime_pipeline.delivery.sheets import build_contact_sheet
+from anime_pipeline.quality.gates import binding_phases, require_gate
+
+OWNERS = ["team:delivery"]
+
+
+@dg.asset(
+    partitions_def=SCENES,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="delivery",
+    owners=OWNERS,
+    kinds={"ffmpeg"},
+    code_version="1",
+    deps=[dg.AssetDep(quality_metrics, partition_mapping=dg.AllPartitionMapping()), scenes],
+)
+def scene_reels(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) -> None:
+    """One scene as a film: the selected take of each cut in story order, a slate where none is selected."""
+    for key in context.partition_keys:
+        with studio.session() as session:
+            result = build_reel(session, studio.settings, key)
+        context.add_asset_metadata(_film_metadata(result), partition_key=key)
+
+
+@dg.asset(
+    partitions_def=EPISODES,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    group_name="delivery",
+    owners=OWNERS,
+    kinds={"ffmpeg"},
+    code_version="1",
+    deps=[dg.AssetDep(scene_reels, partition_mapping=dg.AllPartitionMapping()), episodes],
+)
+def episode_masters(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) -> None:
+    """One episode as a film with its subtitles and contact sheet.
+
+    It isn't built before the gates of the phases that its takes were made for have passed.
+    """
+    for key in context.partition_keys:
+        with studio.session() as session:
+            for phase in binding_phases(session, key):
+                require_gate(session, key, phase)
+            result = build_master(session, studio.settings, key)
+            sheet = build_contact_sheet(session, studio.settings, key)
+        metadata = {**_film_metadata(result), "contact_sheet": dg.MetadataValue.path(str(sheet.path))}
+        context.add_asset_metadata(metadata, partition_key=key)
+
+
+def _film_metadata(result: DeliveryResult) -> dict[str, dg.MetadataValue]:
+    return {
+        "film": dg.MetadataValue.path(str(result.path)),
+        "frame_count": dg.MetadataValue.int(result.frame_count),
+        "duration_seconds": dg.MetadataValue.float(result.duration_seconds),
+        "slates": dg.MetadataValue.int(len(result.slates)),
+        "built": dg.MetadataValue.bool(result.built),
+    }

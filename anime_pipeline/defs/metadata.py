@@ -1,0 +1,45 @@
+"""What Dagster's UI shows of a cut: a small picture, numbers that plot, tables, and where the full media is."""
+
+from __future__ import annotations
+
+import base64
+import math
+from collections.abc import Mapping, Sequence
+
+import dagster as dg
+
+MAX_TABLE_ROWS = 300
+
+
+def thumbnail(webp: bytes) -> dg.MetadataValue:
+    """A small WebP picture inside the event itself; some tens of kilobytes at most, since it sits in the log."""
+    return dg.MetadataValue.md(f"![frame](data:image/webp;base64,{base64.b64encode(webp).decode('ascii')})")
+
+
+def per_frame_table(columns: Mapping[str, Sequence[float]]) -> dg.MetadataValue:
+    """Metric → value per frame as one table, its first ``MAX_TABLE_ROWS`` frames."""
+    length = min(MAX_TABLE_ROWS, max((len(values) for values in columns.values()), default=0))
+    records = [
+        dg.TableRecord(
+            {"frame": frame, **{name: _cell(values, frame) for name, values in columns.items()}}
+        )
+        for frame in range(length)
+    ]
+    schema = dg.TableSchema(
+        columns=[dg.TableColumn("frame", "int"), *(dg.TableColumn(name, "float") for name in columns)]
+    )
+    return dg.MetadataValue.table(records, schema=schema)
+
+
+def _cell(values: Sequence[float], frame: int) -> float | None:
+    if frame >= len(values) or not math.isfinite(values[frame]):
+        return None
+    return round(values[frame], 6)
+
+
+def rows_table(rows: Sequence[Mapping[str, str | int | float | bool | None]]) -> dg.MetadataValue:
+    """Rows of equal keys as a table; an empty sequence is an empty table."""
+    columns = [dg.TableColumn(name, "string") for name in (rows[0] if rows else {})]
+    return dg.MetadataValue.table(
+        [dg.TableRecord(dict(row)) for row in rows], schema=dg.TableSchema(columns=columns)
+    )

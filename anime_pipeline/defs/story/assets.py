@@ -1,0 +1,130 @@
+"""The story as assets: what the database holds of characters, episodes, scenes and cuts."""
+
+from __future__ import annotations
+
+import dagster as dg
+from sqlalchemy import select
+
+from anime_pipeline.database.models import Character, CharacterVariation, Project
+from anime_pipeline.defs.metadata import rows_table
+from anime_pipeline.defs.partition_events import record_data_versions
+from anime_pipeline.defs.partitions import CUT_BATCHES, CUTS, EPISODES, SCENES
+from anime_pipeline.defs.studio import Studio
+from anime_pipeline.rendering.canonical import sha256_of
+from anime_pipeline.rendering.staleness import pixel_hashes
+from anime_pipeline.story.context import CutContext
+from anime_pipeline.story.listing import active_cut_keys
+from anime_pipeline.story.loader import load_cut_contexts
+
+OWNERS = ["team:story"]
+
+
+@dg.asset(group_name="story", owners=OWNERS, kinds={"postgres"}, code_version="1")
+def characters(studio: dg.ResourceParam[Studio]) -> dg.MaterializeResult[None]:
+    """Everyone who can appear on screen, with the outfits, expressions and poses the story bible gives them."""
+    with studio.session() as session:
+        rows = session.execute(
+            select(Project.name, Character.name, Character.status, CharacterVariation.variation_name)
+            .join(Project, Project.id == Character.project_id)
+            .outerjoin(CharacterVariation, CharacterVariation.character_id == Character.id)
+            .order_by(Project.name, Character.name, CharacterVariation.variation_name)
+        ).all()
+    cast: dict[tuple[str, str, str], list[str]] = {}
+    for project, name, status, variation in rows:
+        cast.setdefault((project, name, status or ""), []).extend([variation] if variation else [])
+    table = [
+        {"project": project, "character": name, "status": status, "variations": ", ".join(variations)}
+        for (project, name, status), variations in cast.items()
+    ]
+    return dg.MaterializeResult(
+        metadata={"characters": len(table), "cast": rows_table(table)},
+        data_version=dg.DataVersion(sha256_of(table)),
+    )
+
+
+@dg.asset(
+    group_name="story",
+    owners=OWNERS,
+    kinds={"postgres"},
+    code_version="1",
+    partitions_def=EPISODES,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=[dg.AssetDep(characters, partition_mapping=dg.AllPartitionMapping())],
+)
+def episodes(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) -> None:
+    """One episode of the show: its scenes in order, how many cuts they have and how long they run."""
+    _describe_scopes(context, studio)
+
+
+@dg.asset(
+    group_name="story",
+    owners=OWNERS,
+    kinds={"postgres"},
+    code_version="1",
+    partitions_def=SCENES,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+    deps=[dg.AssetDep(episodes, partition_mapping=dg.AllPartitionMapping())],
+)
+def scenes(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) -> None:
+    """One scene: a place at a time of day in a mood, with its cast and its cuts."""
+    _describe_scopes(context, studio)
+
+
+@dg.asset(
+    group_name="story",
+    owners=OWNERS,
+    kinds={"postgres"},
+    code_version="1",
+    partitions_def=CUTS,
+    backfill_policy=CUT_BATCHES,
+    deps=[dg.AssetDep(scenes, partition_mapping=dg.AllPartitionMapping())],
+)
+def cuts(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) -> None:
+    """One cut as written: what is seen, from where, by whom, for how long.
+
+    Its data version is the hash of everything that decides its pixels; a changed line of dialogue that moves no
+    lips leaves it as it is.
+    """
+    keys = list(context.partition_keys)
+    with studio.session() as session:
+        contexts = load_cut_contexts(session, keys)
+        hashes = pixel_hashes(session, studio.settings, list(contexts))
+    for key, cut in contexts.items():
+        context.add_asset_metadata(_cut_metadata(cut), partition_key=key)
+    record_data_versions(context, hashes)
+
+
+def _cut_metadata(cut: CutContext) -> dict[str, dg.MetadataValue]:
+    return {
+        "description": dg.MetadataValue.text(cut.description),
+        "kind": dg.MetadataValue.text(cut.kind),
+        "camera": dg.MetadataValue.text(cut.camera_angle),
+        "place": dg.MetadataValue.text(f"{cut.location}, {cut.time_of_day}"),
+        "cast": dg.MetadataValue.text(", ".join(figure.name for figure in cut.figures)),
+        "duration_frames": dg.MetadataValue.int(cut.duration_frames),
+    }
+
+
+def _describe_scopes(context: dg.AssetExecutionContext, studio: Studio) -> None:
+    """Metadata and data version of each scene or episode of the run, from the cuts below it."""
+    versions: dict[str, str] = {}
+    with studio.session() as session:
+        below = {key: active_cut_keys(session, key) for key in context.partition_keys}
+        contexts = load_cut_contexts(session, [cut for cut_keys in below.values() for cut in cut_keys])
+    for key, cut_keys in below.items():
+        rows = [
+            {
+                "cut": cut.cut_key,
+                "kind": cut.kind,
+                "frames": cut.duration_frames,
+                "place": cut.location,
+                "description": cut.description,
+            }
+            for cut in (contexts[cut_key] for cut_key in cut_keys)
+        ]
+        context.add_asset_metadata(
+            {"cuts": len(rows), "frames": sum(int(row["frames"]) for row in rows), "order": rows_table(rows)},
+            partition_key=key,
+        )
+        versions[key] = sha256_of(rows)
+    record_data_versions(context, versions)
