@@ -71,11 +71,18 @@ class Bible:
     world_building_notes: str
     negative_prompt: str
     global_seed: int
+    line_weight: str = ""
+    shading_style: str = ""
+    mood_keywords: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class CutContext:
-    """One cut with its project, bible, scene and cast. Colours are ``#rrggbb``, lengths are frames."""
+    """One cut with its project, bible, scene and cast. Colours are ``#rrggbb``, lengths are frames.
+
+    ``duration_frames`` is how long a still stays on screen, one cycle of a loop, the length of a video; a
+    loop plays ``repeats`` times. Dialogue is timed within ``film_frames``.
+    """
 
     cut_id: int
     cut_key: str
@@ -103,3 +110,14 @@ class CutContext:
     lip_flap: bool
     seed: int | None
     background_sha256: str | None
+    repeats: int = 1
+
+    @property
+    def rendered_frames(self) -> int:
+        """Frames that a take of the cut has: one for a still."""
+        return 1 if self.kind == "still" else self.duration_frames
+
+    @property
+    def film_frames(self) -> int:
+        """Frames that the cut takes up in a film."""
+        return self.duration_frames * self.repeats

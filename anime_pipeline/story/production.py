@@ -1,0 +1,291 @@
+"""What ``production.yaml`` may say: one project with its bible, characters, episodes, scenes and cuts.
+
+These are values as a person writes them, with names for references (a cut names its characters). Lengths are
+frames, colours ``#rrggbb``; picture paths are relative to the file.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    PrivateAttr,
+    model_validator,
+)
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
+
+from anime_pipeline.story.context import CutKind
+from anime_pipeline.story.keys import MAX_CUT, MAX_EPISODE, MAX_SCENE, SLUG_PATTERN
+from anime_pipeline.story.pictures import Source
+
+STILL_SECONDS = 2
+LARGEST_SEED = 2**64 - 1
+PICTURE_FIELDS = ("reference_image", "image", "background_image")
+
+Name = Annotated[str, Field(min_length=1, max_length=255)]
+ShortName = Annotated[str, Field(min_length=1, max_length=100)]
+Color = Annotated[
+    str,
+    Field(pattern=r"^#[0-9a-fA-F]{6}$", description="A colour as #rrggbb, in quotes."),
+    AfterValidator(str.lower),
+]
+Fps = Annotated[int, Field(ge=1, le=240, description="Frames per second.")]
+Frames = Annotated[int, Field(ge=1, le=100_000)]
+Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+PicturePath = Annotated[
+    str, Field(min_length=1, max_length=1000, description="A PNG, JPEG or WebP, relative to this file.")
+]
+
+
+class Entry(BaseModel):
+    """A group of keys of the file: unknown keys are mistakes, numbers are not text, text is trimmed."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_strip_whitespace=True)
+
+
+class ShortEntry(Entry):
+    """An entry that may also be written as one line of text, which ``from_text`` reads."""
+
+    @classmethod
+    def from_text(cls, text: str) -> dict[str, str]:
+        """The keys that a line of text stands for; raises ``ValueError`` with what it should look like."""
+        raise NotImplementedError
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_text(cls, value: object) -> object:
+        return cls.from_text(value) if isinstance(value, str) else value
+
+    @classmethod
+    def __get_pydantic_json_schema__(
+        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
+    ) -> JsonSchemaValue:
+        return {"anyOf": [{"type": "string"}, handler(core_schema)]}
+
+
+class WorkflowsEntry(Entry):
+    """The project's workflow template for each kind of cut; a cut may name another."""
+
+    still: ShortName | None = None
+    loop: ShortName | None = None
+    video: ShortName | None = None
+
+
+class ProjectEntry(Entry):
+    """The production as a whole."""
+
+    slug: str = Field(pattern=f"^{SLUG_PATTERN}$", description="Its name in keys, such as lantern-post.")
+    name: Name
+    type: ShortName = "anime"
+    description: str = ""
+    resolution: str = Field(pattern=r"^[0-9]{2,4}x[0-9]{2,4}$", description="Width x height, as 1280x720.")
+    fps: Fps = 24
+    workflows: WorkflowsEntry = WorkflowsEntry()
+    identity_backend: Literal["arcface", "ccip"] = "ccip"
+
+    @property
+    def width(self) -> int:
+        """Pixels across."""
+        return int(self.resolution.split("x")[0])
+
+    @property
+    def height(self) -> int:
+        """Pixels down."""
+        return int(self.resolution.split("x")[1])
+
+
+class BibleEntry(Entry):
+    """The story bible: what every picture of the production shares. An edit makes a new version."""
+
+    art_style: str = ""
+    color_palette: dict[str, Color] = {}
+    character_design_rules: str = ""
+    world_building_notes: str = ""
+    technical_requirements: dict[str, Any] = {}
+    negative_prompt: str = ""
+    global_seed: Seed = 0
+    line_weight: str = ""
+    shading_style: str = ""
+    mood_keywords: list[str] = []
+    setting_description: str = ""
+    time_period: str = ""
+    narrative_themes: list[str] = []
+
+
+class AttributeEntry(Entry):
+    """One trait of a character; the higher priority comes first in prompts."""
+
+    type: ShortName
+    value: str = Field(min_length=1)
+    prompt_tokens: list[str] = []
+    priority: int = Field(0, ge=-1_000_000, le=1_000_000)
+
+
+class ModifiersEntry(Entry):
+    """What a variation does to a character's prompt, and the attributes that it replaces."""
+
+    prepend: list[str] = []
+    append: list[str] = []
+    attributes: dict[str, str] = {}
+
+
+class VariationEntry(Entry):
+    """An outfit, expression, pose or age of a character."""
+
+    name: Name
+    type: Literal["outfit", "expression", "pose", "age_variant"]
+    prompt_modifiers: ModifiersEntry = ModifiersEntry()
+    reference_image: PicturePath | None = None
+
+
+class AnchorEntry(Entry):
+    """An approved reference picture of a character."""
+
+    name: Name
+    type: Literal["pose_reference", "expression_reference", "style_anchor"]
+    image: PicturePath
+    description: str = ""
+
+
+class CharacterEntry(Entry):
+    """A character; names are unique in an installation."""
+
+    name: Name
+    description: str = ""
+    attributes: list[AttributeEntry] = []
+    base_prompt: str = ""
+    negative_tokens: list[str] = []
+    lora_model_path: str | None = Field(None, max_length=500)
+    variations: list[VariationEntry] = []
+    anchors: list[AnchorEntry] = []
+
+
+class CastEntry(Entry):
+    """A character in a scene. ``costume_variant`` names one of its variations; the feeling is free text."""
+
+    character: Name
+    role: ShortName | None = None
+    costume_variant: Name | None = None
+    emotional_state: ShortName | None = None
+    position: str | None = None
+
+
+class CutCastEntry(ShortEntry):
+    """A character of the scene's cast that shows in the cut, with what differs from the scene."""
+
+    character: Name
+    variation: Name | None = None
+    expression: ShortName | None = None
+    position: str | None = None
+
+    @classmethod
+    def from_text(cls, text: str) -> dict[str, str]:
+        """``Mika`` is the character as in the scene."""
+        return {"character": text}
+
+
+class LineEntry(ShortEntry):
+    """A spoken line; frames count from the start of the cut, the end is exclusive.
+
+    Without them the line gets its share of the cut by the length of its text.
+    """
+
+    speaker: Name
+    text: str = Field(min_length=1)
+    start: int | None = Field(None, ge=0)
+    end: int | None = Field(None, ge=1)
+    off_screen: bool = Field(False, description="The speaker is heard and not seen.")
+
+    @classmethod
+    def from_text(cls, text: str) -> dict[str, str]:
+        """``Mika: hello`` is Mika's line."""
+        speaker, colon, words = text.partition(":")
+        if not (colon and speaker.strip() and words.strip()):
+            raise ValueError("a line of dialogue names its speaker: write 'Mika: hello'")
+        return {"speaker": speaker.strip(), "text": words.strip()}
+
+
+class CutEntry(Entry):
+    """One shot. ``duration_frames`` is a still's time on screen, a loop's one cycle, a video's length."""
+
+    number: int = Field(ge=0, le=MAX_CUT)
+    description: str = ""
+    camera_angle: str = Field("", max_length=100)
+    kind: CutKind
+    duration_frames: Frames | None = Field(None, description="Needed for loops and videos.")
+    repeats: int = Field(1, ge=1, le=1000, description="How often a loop plays in the film.")
+    fps: Fps | None = None
+    cast: list[CutCastEntry] | None = Field(None, description="Unset: everyone of the scene's cast.")
+    dialogue: list[LineEntry] = []
+    action_notes: str = ""
+    workflow: ShortName | None = None
+    takes: int = Field(1, ge=1, le=64)
+    lip_flap: bool | None = Field(None, description="Mouths move with the dialogue; unset: not in stills.")
+    seed: Seed | None = None
+
+    def frames(self, project_fps: int) -> int:
+        """``duration_frames``, which for a still defaults to two seconds."""
+        return self.duration_frames or STILL_SECONDS * (self.fps or project_fps)
+
+    @property
+    def moves_lips(self) -> bool:
+        """``lip_flap`` with its default."""
+        return self.kind != "still" if self.lip_flap is None else self.lip_flap
+
+
+class SceneEntry(Entry):
+    """A place and time with the characters who are there."""
+
+    number: int = Field(ge=0, le=MAX_SCENE)
+    name: str = Field("", max_length=255)
+    description: str = ""
+    location: str = Field("", max_length=255)
+    time_of_day: str = Field("", max_length=50)
+    mood: str = Field("", max_length=100)
+    style_overrides: dict[str, str] = {}
+    background_image: PicturePath | None = None
+    cast: list[CastEntry] = []
+    cuts: list[CutEntry] = []
+
+
+class EpisodeEntry(Entry):
+    """An episode and its scenes."""
+
+    number: int = Field(ge=0, le=MAX_EPISODE)
+    title: str = Field("", max_length=255)
+    synopsis: str = ""
+    target_duration_seconds: int | None = Field(None, ge=1, le=100_000)
+    scenes: list[SceneEntry] = []
+
+
+class Production(Entry):
+    """A whole production file. ``source`` knows the file and its pictures, where it came from one."""
+
+    project: ProjectEntry
+    bible: BibleEntry = BibleEntry()
+    characters: list[CharacterEntry] = []
+    episodes: list[EpisodeEntry] = []
+
+    _source: Source = PrivateAttr(default_factory=Source)
+
+    @property
+    def source(self) -> Source:
+        """The file that the production was read from."""
+        return self._source
+
+    def read_from(self, source: Source) -> Production:
+        """The same production, knowing its source."""
+        copy = self.model_copy()
+        copy._source = source
+        return copy
+
+
+def production_json_schema() -> dict[str, Any]:
+    """JSON Schema of ``production.yaml``, for editors that complete and check as one writes."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Production.model_json_schema()}
