@@ -1,0 +1,82 @@
+"""URLs of databases, and a PostgreSQL server that somebody else runs (``ANIME_DATABASE_URL``)."""
+
+from __future__ import annotations
+
+import psycopg2
+from psycopg2 import sql
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+from anime_pipeline.database.errors import DatabaseError
+
+DRIVER = "postgresql+psycopg2"
+_KNOWN_DRIVERS = frozenset({"postgres", "postgresql", DRIVER})
+
+
+def parse_url(text: str, name: str) -> URL:
+    """A PostgreSQL URL with the driver written out; ``name`` is the setting that it came from."""
+    try:
+        url = make_url(text.strip())
+    except (ArgumentError, ValueError) as error:
+        raise DatabaseError(
+            f"{name} is not a database URL.",
+            "It looks like postgresql://user:password@host:5432/database; special characters of the password "
+            "are percent-encoded.",
+        ) from error
+    if url.drivername not in _KNOWN_DRIVERS:
+        raise DatabaseError(
+            f"{name} names a {url.drivername} database; anime_pipeline needs PostgreSQL.",
+            f"Write it as {DRIVER}://user:password@host:5432/database.",
+        )
+    if not url.database:
+        raise DatabaseError(f"{name} names no database.", "Add its name at the end: …/anime")
+    return url.set(drivername=DRIVER)
+
+
+def render(url: URL) -> str:
+    """The URL as text, password included and special characters encoded."""
+    return url.render_as_string(hide_password=False)
+
+
+def connect(url: URL) -> psycopg2.extensions.connection:
+    """A plain connection in autocommit mode, for what a transaction can't do."""
+    # libpq knows no `+psycopg2`.
+    connection = psycopg2.connect(render(url.set(drivername="postgresql")), connect_timeout=10)
+    connection.autocommit = True
+    return connection
+
+
+def check_reachable(url: URL, name: str) -> None:
+    """Raise DatabaseError, in words, where nobody answers at ``url``."""
+    try:
+        connect(url).close()
+    except psycopg2.OperationalError as error:
+        shown = url.render_as_string(hide_password=True)
+        reason = str(error).strip().splitlines()[-1]
+        raise DatabaseError(
+            f"{name} ({shown}) can't be used: {reason}",
+            f"Check host, port, database, user and password, or unset {name} to use the embedded server.",
+        ) from error
+
+
+def create_database_if_missing(url: URL, through: URL, name: str) -> bool:
+    """Create the database of ``url`` over a connection to ``through``, its server; True if it was missing."""
+    connection = connect(through)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM pg_database WHERE datname = %s", (url.database,))
+            if cursor.fetchone():
+                return False
+            statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(url.database or ""))
+            cursor.execute(statement)
+            return True
+    except psycopg2.errors.DuplicateDatabase:
+        return False
+    except psycopg2.errors.InsufficientPrivilege as error:
+        raise DatabaseError(
+            f"The database {url.database} is missing, and user {through.username} may not create it.",
+            f'Run as an administrator: CREATE DATABASE "{url.database}" OWNER "{through.username}"; '
+            f"or set {name} to a database that exists.",
+        ) from error
+    finally:
+        connection.close()

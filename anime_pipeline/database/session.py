@@ -1,0 +1,43 @@
+"""Engines and sessions: one engine per database URL and process, one transaction per session scope."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+from sqlalchemy import Engine, create_engine
+from sqlalchemy.orm import Session
+
+from anime_pipeline.database.server import database_url
+from anime_pipeline.settings import Settings
+
+
+@lru_cache(maxsize=32)
+def _engine(url: str) -> Engine:
+    # A server that was stopped and started again must not fail the next query: pool_pre_ping. Columns of type
+    # TIMESTAMP take their default from the session's time zone: UTC, whatever the server is set to.
+    return create_engine(
+        url,
+        pool_pre_ping=True,
+        connect_args={
+            "application_name": "anime_pipeline",
+            "options": "-c timezone=UTC",
+            "connect_timeout": 10,
+        },
+    )
+
+
+def engine_for(settings: Settings) -> Engine:
+    """The engine of the domain database; cached per URL. The server must run: see ``ensure_server``."""
+    return _engine(database_url(settings))
+
+
+@contextmanager
+def session_scope(settings: Settings) -> Iterator[Session]:
+    """A session that commits at the end and rolls back where an exception leaves it.
+
+    Objects stay readable after the commit, without a further query.
+    """
+    with Session(engine_for(settings), expire_on_commit=False) as session, session.begin():
+        yield session
