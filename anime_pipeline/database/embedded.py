@@ -54,7 +54,7 @@ class EmbeddedServer:
                 if self._user_pid != os.getpid():
                     users.enter()
                     self._users, self._user_pid = users, os.getpid()
-                    atexit.register(self._leave)
+                    atexit.register(self._at_exit)
                 self._start_if_needed()
                 self._create_databases()
 
@@ -67,7 +67,10 @@ class EmbeddedServer:
 
     def stop(self) -> None:
         """Stop the server now, whoever uses it."""
+        if not self._home.exists():
+            return
         with self._guard, UsersLock(self._home / "run", "postgres").starting():
+            self._leave()
             self._keep.unlink(missing_ok=True)
             postmaster.stop(cluster_folder(self._home).resolve())
 
@@ -102,15 +105,21 @@ class EmbeddedServer:
         finally:
             connection.close()
 
-    def _leave(self) -> None:
-        """At exit: stop the server if nobody else uses it. A forked child is not the one that entered."""
-        if self._users is None or self._user_pid != os.getpid():
+    def _at_exit(self) -> None:
+        """Stop the server if nobody else uses it; a home that was removed meanwhile has none."""
+        if self._user_pid != os.getpid() or not self._home.exists():
             return
-        with self._guard, self._users.starting():
-            alone = self._users.leave()
-            self._user_pid = None
-            if alone and not self._kept():
+        with self._guard, UsersLock(self._home / "run", "postgres").starting():
+            if self._leave() and not self._kept():
                 postmaster.stop(cluster_folder(self._home).resolve())
+
+    def _leave(self) -> bool:
+        """Be no user any more; True when this was the last one. A forked child is not the one that entered."""
+        if self._users is None or self._user_pid != os.getpid():
+            return False
+        self._user_pid = None
+        atexit.unregister(self._at_exit)
+        return self._users.leave()
 
     def _kept(self) -> bool:
         found = self._running()

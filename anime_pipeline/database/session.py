@@ -37,7 +37,8 @@ def engine_for(settings: Settings) -> Engine:
 def session_scope(settings: Settings) -> Iterator[Session]:
     """A session that commits at the end and rolls back where an exception leaves it.
 
-    Objects stay readable after the commit, without a further query.
+    Objects stay readable after a commit, without a further query. Committing in between is allowed.
     """
-    with Session(engine_for(settings), expire_on_commit=False) as session, session.begin():
-        yield session
+    with Session(engine_for(settings), expire_on_commit=False) as session:
+        yield session  # leaving by an exception closes the session, which rolls back
+        session.commit()
