@@ -13,6 +13,8 @@ from anime_pipeline.story.stored import Stored, load_stored
 from anime_pipeline.story.wanted import Rows, wanted_rows
 from anime_pipeline.story.writing import Writing
 
+__all__ = ["Difference", "apply", "compare"]
+
 # One import writes at a time; any number does for a lock that all imports take.
 _IMPORT_LOCK = 0x616E696D65
 
