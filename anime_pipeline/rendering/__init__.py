@@ -1,0 +1,1 @@
+"""Recipes, workflow templates, the ComfyUI client, the one queue, attempts and takes."""

@@ -1,0 +1,179 @@
+"""One attempt at a take on one server: adopt or post, follow, fetch, check, store."""
+
+from __future__ import annotations
+
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+from sqlalchemy import select
+
+from anime_pipeline.database.models import MediaFile
+from anime_pipeline.database.session import session_scope
+from anime_pipeline.media.errors import MediaError
+from anime_pipeline.media.film import Frame, frames_sha256, iter_frames, probe
+from anime_pipeline.media.store import MediaStore
+from anime_pipeline.rendering.comfyui import ComfyClient
+from anime_pipeline.rendering.comfyui_errors import ComfyError
+from anime_pipeline.rendering.fleet import FleetServer
+from anime_pipeline.rendering.following import Finished, Follower, is_known
+from anime_pipeline.rendering.preflight import preflight
+from anime_pipeline.rendering.queue import (
+    Leased,
+    OpenAttempt,
+    adopt_attempt,
+    end_attempt,
+    start_attempt,
+)
+from anime_pipeline.rendering.recipes import output_nodes, submission_graph
+from anime_pipeline.rendering.recording import Rendered, RenderedFile
+from anime_pipeline.settings import Settings
+
+
+class LeaseLostError(Exception):
+    """Another worker has the take by now."""
+
+
+class Attempt:
+    """Renders one leased take; :attr:`attempt_id` is known as soon as the attempt is recorded."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: MediaStore,
+        fleet_server: FleetServer,
+        leased: Leased,
+        should_stop: Callable[[], bool],
+        on_progress: Callable[[float], None],
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._fleet_server = fleet_server
+        self._leased = leased
+        self._should_stop = should_stop
+        self._on_progress = on_progress
+        self.attempt_id: int | None = None
+        self.prompt_id: str | None = None
+        self.adopted = False
+        self.client = fleet_server.client
+        self._server_kind: str = fleet_server.server.kind
+
+    def render(self) -> Rendered:
+        """Bring the take's files into the store.
+
+        Raises :class:`ComfyError`, :class:`LeaseLostError` or
+        :class:`~anime_pipeline.rendering.following.StoppedError`.
+        """
+        if not self._adopt():
+            self._post()
+        assert self.prompt_id is not None
+        follower = Follower(
+            self.client, self._fleet_server.listener, self._settings.stall_seconds, self._should_stop
+        )
+        graph = self._leased.workflow
+        finished = follower.follow(self.prompt_id, graph, output_nodes(graph), self._on_progress)
+        return self._fetched(finished)
+
+    def cancel(self) -> None:
+        """Take the prompt off its server, as far as that can be done."""
+        if self.prompt_id is not None:
+            try:
+                self.client.cancel(self.prompt_id)
+            except ComfyError:
+                return  # the server is gone, and the prompt with it
+
+    def _adopt(self) -> bool:
+        """Take over what an earlier worker posted, if its server still knows it; else close it as lost."""
+        open_attempt = self._leased.open_attempt
+        if open_attempt is None:
+            return False
+        client = self._client_for(open_attempt)
+        known = client is not None and is_known(client, open_attempt.prompt_id)
+        with session_scope(self._settings) as session:
+            if not adopt_attempt(session, self._leased, open_attempt):
+                raise LeaseLostError
+            if not known:
+                end_attempt(
+                    session, open_attempt.attempt_id, self._leased.token, "lost", "lost",
+                    "its worker ended, and its server does not know the prompt any more",
+                )  # fmt: skip
+        if not known or client is None:
+            return False
+        self.client, self.adopted, self._server_kind = client, True, open_attempt.server_kind
+        self.attempt_id, self.prompt_id = open_attempt.attempt_id, open_attempt.prompt_id
+        return True
+
+    def _client_for(self, attempt: OpenAttempt) -> ComfyClient | None:
+        if attempt.server_url == self._fleet_server.server.url:
+            return self._fleet_server.client
+        client = ComfyClient(attempt.server_url)
+        try:
+            client.queue()
+        except ComfyError:
+            return None
+        return client
+
+    def _post(self) -> None:
+        leased, server = self._leased, self._fleet_server
+        self.client, self._server_kind = server.client, server.server.kind
+        preflight(leased.workflow, server.object_info)
+        names = {name: self._upload(name, sha256) for name, sha256 in leased.inputs.items()}
+        prompt_id = str(uuid.uuid4())
+        with session_scope(self._settings) as session:
+            self.attempt_id = start_attempt(session, leased, server.server.url, self._server_kind, prompt_id)
+        if self.attempt_id is None:
+            raise LeaseLostError
+        self.prompt_id = prompt_id
+        prefix = f"anime-pipeline/{leased.cut_key}.t{leased.take_number:02d}.{prompt_id[:8]}"
+        self.client.submit(
+            submission_graph(leased.workflow, prefix, names), server.client_id, prompt_id, self._marks()
+        )
+
+    def _upload(self, name: str, sha256: str) -> str:
+        with session_scope(self._settings) as session:
+            suffix = session.scalar(select(MediaFile.suffix).where(MediaFile.sha256 == sha256))
+        try:
+            path = self._store.local_path(sha256, suffix or Path(name).suffix)
+        except MediaError as error:
+            raise ComfyError("validation", f"an input picture is missing: {error}", error.remedy) from error
+        return self.client.upload(path, name)
+
+    def _marks(self) -> Mapping[str, object]:
+        """What a PNG says of itself beside its graph."""
+        leased = self._leased
+        marks = {"cut": leased.cut_key, "take": leased.take_number, "recipe": leased.recipe_hash}
+        return {"anime_pipeline": marks}
+
+    def _fetched(self, finished: Finished) -> Rendered:
+        with tempfile.TemporaryDirectory(prefix="anime-pipeline-") as folder:
+            paths = []
+            for position, file in enumerate(finished.files):
+                path = Path(folder) / f"{position:05d}{Path(file['filename']).suffix.lower()}"
+                self.client.view(file, path)
+                paths.append(path)
+            try:
+                # A file that cannot be decoded whole fails the attempt. One that can, but shows the wrong
+                # thing, is a take: its gate measures that and says so.
+                infos = [probe(path) for path in paths]
+                pixels = frames_sha256(_frames_of(paths))
+                stored = [self._store.put_file(path) for path in paths]
+            except MediaError as error:
+                raise ComfyError(
+                    "contract", f"the render cannot be used: {_unplaced(error, folder)}"
+                ) from error
+        files = tuple(
+            RenderedFile(file, info, "film" if info.kind == "video" else "frame")
+            for file, info in zip(stored, infos, strict=True)
+        )
+        return Rendered(files, pixels, finished.seconds, self._server_kind)
+
+
+def _frames_of(paths: list[Path]) -> Iterator[Frame]:
+    for path in paths:
+        yield from iter_frames(path)
+
+
+def _unplaced(error: MediaError, folder: str) -> str:
+    """The message without the temporary folder, which is gone when anybody reads it."""
+    return str(error).replace(f"{folder}/", "")

@@ -1,0 +1,124 @@
+"""What can go wrong on a ComfyUI server, by class, and what each class means for the take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from anime_pipeline.errors import UserError
+from anime_pipeline.rendering.model_files import MODEL_INPUTS
+from anime_pipeline.rendering.templates import Graph, title_of
+
+ErrorClass = Literal[
+    "validation", "missing_node", "missing_model", "out_of_memory", "connection", "lost", "stall", "contract",
+    "execution", "interrupted",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Policy:
+    """``retried``: another attempt may help. ``counted``: the failure is the take's, not the server's."""
+
+    retried: bool
+    counted: bool = True
+
+
+POLICIES: dict[str, Policy] = {
+    "validation": Policy(retried=False),
+    "missing_node": Policy(retried=False),
+    "missing_model": Policy(retried=False),
+    "interrupted": Policy(retried=False),
+    "out_of_memory": Policy(retried=True),
+    "stall": Policy(retried=True),
+    "contract": Policy(retried=True),
+    "execution": Policy(retried=True),
+    "connection": Policy(retried=True, counted=False),
+    "lost": Policy(retried=True, counted=False),
+}
+
+
+class ComfyError(UserError):
+    """A failure of a render, with its class."""
+
+    def __init__(self, error_class: ErrorClass, message: str, remedy: str | None = None) -> None:
+        super().__init__(message, remedy)
+        self.error_class: ErrorClass = error_class
+
+    @property
+    def policy(self) -> Policy:
+        """Whether to try again, and whether it counts."""
+        return POLICIES[self.error_class]
+
+
+class ComfyConnectionError(ComfyError):
+    """The server did not answer in time, or not at all."""
+
+    def __init__(self, url: str, cause: Exception) -> None:
+        super().__init__(
+            "connection", f"{url} does not answer ({type(cause).__name__})", "is ComfyUI running there?"
+        )
+
+
+class RejectedPromptError(ComfyError):
+    """The server will not run this graph."""
+
+    def __init__(
+        self, message: str, remedy: str | None = None, error_class: ErrorClass = "validation"
+    ) -> None:
+        super().__init__(error_class, message, remedy)
+
+
+def rejection(graph: Graph, answer: dict[str, Any]) -> RejectedPromptError:
+    """The error for an answer of ``POST /prompt``, naming node titles and inputs."""
+    told = [
+        (error, _said(graph, node_id, error))
+        for node_id, node in sorted((answer.get("node_errors") or {}).items())
+        for error in node.get("errors", [])
+    ]
+    if told:
+        models = [error for error, _ in told if _is_missing_model(error)]
+        remedy = "put the file into that folder of ComfyUI's `models`, or name another" if models else None
+        said = "; ".join(dict.fromkeys(text for _, text in told))
+        return RejectedPromptError(said, remedy, "missing_model" if models else "validation")
+    error = answer.get("error") or {}
+    if not isinstance(error, dict):
+        error = {"message": str(error)}
+    extra = error.get("extra_info") or {}
+    if (
+        error.get("type") == "missing_node_type"
+        or "class_type" in extra
+        or "does not exist" in str(error.get("message"))
+    ):
+        name = extra.get("class_type") or error.get("message")
+        return RejectedPromptError(
+            f"the server has no node {name}", "install the custom node that brings it", "missing_node"
+        )
+    details = f": {error['details']}" if error.get("details") else ""
+    return RejectedPromptError(f"{error.get('message', 'the server refused the prompt')}{details}")
+
+
+def failure(graph: Graph, entry: dict[str, Any]) -> ComfyError:
+    """The error for a history entry whose status is not success."""
+    messages = dict(reversed([(kind, data) for kind, data in entry.get("status", {}).get("messages", [])]))
+    if "execution_interrupted" in messages:
+        return ComfyError("interrupted", "the render was interrupted on the server")
+    error = messages.get("execution_error", {})
+    node_id = str(error.get("node_id", ""))
+    title = title_of(graph[node_id]) if node_id in graph else error.get("node_type", "an unknown node")
+    said = " ".join(str(error.get("exception_message", "no message")).split())
+    out_of_memory = "OutOfMemory" in str(error.get("exception_type")) or "out of memory" in said.lower()
+    return ComfyError("out_of_memory" if out_of_memory else "execution", f"node “{title}” failed: {said}")
+
+
+def _said(graph: Graph, node_id: str, error: dict[str, Any]) -> str:
+    node = graph.get(node_id)
+    title = title_of(node) if node else f"#{node_id}"
+    name = (error.get("extra_info") or {}).get("input_name") or error.get("details")
+    details = str(error.get("details") or "")
+    shown = f" ({details})" if details and details != name else ""
+    return f"node “{title}”, input {name}: {error.get('message', error.get('type'))!s}{shown[:300]}"
+
+
+def _is_missing_model(error: dict[str, Any]) -> bool:
+    extra = error.get("extra_info") or {}
+    return error.get("type") == "value_not_in_list" and extra.get("input_name") in MODEL_INPUTS

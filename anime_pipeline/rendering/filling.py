@@ -1,0 +1,98 @@
+"""Fills a template: each value into its inputs, absent ones removed, and a mistake said by node and input."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from anime_pipeline.rendering.templates import Graph, Target, Template, TemplateError
+from anime_pipeline.story.context import CutContext
+
+PREFIX_PLACEHOLDER = "@output"
+"""Stands for the output prefix in a stored recipe:
+each attempt puts its own, so that no cache answers for it.
+"""
+
+
+class Absent:
+    """The cut has no value for a slot; ``reason`` says why in a person's words."""
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+
+
+def fill(template: Template, values: Mapping[str, Any]) -> Graph:
+    """The template's graph with ``values`` (slot → value or :class:`Absent`) filled in.
+
+    Raises :class:`TemplateError` for an input that nothing fills, naming node and input.
+    """
+    graph = copy.deepcopy(template.graph)
+    removed: set[str] = set()
+    for slot, targets in template.sidecar.slots.items():
+        value = values[slot]
+        for target in targets:
+            node_id = template.node_id(target.node)
+            if not isinstance(value, Absent):
+                graph[node_id]["inputs"][target.input] = _rounded(value, target)
+            elif target.absent == "error":
+                raise TemplateError(
+                    f"workflow {template.name}: nothing fills input {target.input} of node “{target.node}” "
+                    f"(slot {slot}): {value.reason}"
+                )
+            elif target.absent == "remove":
+                removed |= {node_id, *(template.node_id(title) for title in target.also_remove)}
+    return _without(graph, removed)
+
+
+def check_serves(template: Template, context: CutContext, variant: int) -> None:
+    """Raise :class:`TemplateError` when the cut asks for something that the template has no place for."""
+    if context.kind not in template.sidecar.serves:
+        raise TemplateError(
+            f"workflow {template.name} serves {' and '.join(template.sidecar.serves)} cuts, "
+            f"and {context.cut_key} is a {context.kind}"
+        )
+    for what, places in _asked(context, variant).items():
+        if not template.sidecar.slots.keys() & set(places):
+            raise TemplateError(
+                f"workflow {template.name} has no place for {what}",
+                f"add a slot {' or '.join(places)} to its sidecar that names node and input",
+            )
+
+
+def _asked(context: CutContext, variant: int) -> dict[str, tuple[str, ...]]:
+    """What the cut asks for, with the slots of which one must take it."""
+    moving = context.kind != "still"
+    asked: dict[str, tuple[str, ...]] = {
+        f"the width of {context.width}": ("width",),
+        f"the height of {context.height}": ("height",),
+    }
+    if moving:
+        asked[f"the {context.duration_frames} frames"] = ("frames",)
+        asked[f"the {context.fps} frames per second"] = ("fps",)
+    if context.seed is not None or variant > 1:
+        asked["the seed"] = ("seed",)
+    if context.figures:
+        asked["the cast of " + ", ".join(figure.name for figure in context.figures)] = ("figures", "positive")
+    if context.location:
+        asked[f"the location “{context.location}”"] = ("location", "positive")
+    if moving and context.lip_flap and context.dialogue:
+        asked["the dialogue's lip-flap"] = ("lines", "positive")
+    return asked
+
+
+def _rounded(value: Any, target: Target) -> Any:
+    if target.multiple == 1:
+        return value
+    return -(-(value - target.plus) // target.multiple) * target.multiple + target.plus
+
+
+def _without(graph: Graph, removed: set[str]) -> Graph:
+    kept = {node_id: node for node_id, node in graph.items() if node_id not in removed}
+    for node in kept.values():
+        node["inputs"] = {
+            name: value
+            for name, value in node["inputs"].items()
+            if not (isinstance(value, list) and value and value[0] in removed)
+        }
+    return kept

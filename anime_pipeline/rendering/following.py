@@ -1,0 +1,134 @@
+"""Follows a prompt to its end. Queue and history are the truth; absent from both is lost, never done."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from anime_pipeline.rendering.comfyui import ComfyClient
+from anime_pipeline.rendering.comfyui_errors import ComfyError, failure
+from anime_pipeline.rendering.progress import ProgressListener
+from anime_pipeline.rendering.templates import Graph
+
+FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.02, 0.5
+# History is written up to about 50 ms after a prompt has left the queue; ten times that is certain.
+GRACE_SECONDS = 0.5
+_QUEUE_EVERY_SECONDS = 0.5
+_OUTPUT_KINDS = ("images", "gifs", "video", "videos")
+
+
+class StoppedError(Exception):
+    """The caller wants to follow no longer."""
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A prompt's success: its output files in order, and the server's seconds from start to success."""
+
+    files: tuple[Mapping[str, str], ...]
+    seconds: float | None
+
+
+@dataclass
+class Follower:
+    """Follows prompts on one server; ``should_stop`` is asked at every look."""
+
+    client: ComfyClient
+    listener: ProgressListener
+    stall_seconds: float
+    should_stop: Callable[[], bool] = lambda: False
+
+    def follow(
+        self,
+        prompt_id: str,
+        graph: Graph,
+        output_nodes: list[str],
+        on_progress: Callable[[float], None] | None = None,
+    ) -> Finished:
+        """Wait for the end of a prompt; ``output_nodes`` are those whose files are wanted.
+
+        Raises :class:`ComfyError` (lost, stall, execution, out_of_memory, interrupted, contract, connection)
+        or :class:`StoppedError`.
+        """
+        try:
+            entry = self._entry(prompt_id, on_progress)
+        finally:
+            self.listener.forget(prompt_id)
+        if entry.get("status", {}).get("status_str") != "success":
+            raise failure(graph, entry)
+        return Finished(_files(entry, output_nodes), _seconds(entry))
+
+    def _entry(self, prompt_id: str, on_progress: Callable[[float], None] | None) -> dict[str, Any]:
+        wait, state, alive = FIRST_WAIT_SECONDS, None, time.monotonic()
+        queue_asked = 0.0
+        told: float | None = None
+        while True:
+            entry = self.client.history(prompt_id)
+            if entry is not None:
+                return entry
+            now = time.monotonic()
+            if now - queue_asked >= _QUEUE_EVERY_SECONDS:
+                queue_asked = now
+                running, pending = self.client.queue()
+                if prompt_id not in running and prompt_id not in pending:
+                    return self._late_entry(prompt_id)
+                if (running, pending) != state:
+                    state, alive = (running, pending), now
+            alive = max(alive, self.listener.last_seen(prompt_id) or 0.0)
+            if now - alive > self.stall_seconds:
+                raise ComfyError(
+                    "stall",
+                    f"no progress for {self.stall_seconds:g} seconds on {self.client.url}",
+                    "look at the server's log; a larger ANIME_STALL_SECONDS allows for slower models",
+                )
+            if self.should_stop():
+                raise StoppedError
+            fraction = self.listener.fraction(prompt_id)
+            if on_progress is not None and fraction is not None and fraction != told:
+                on_progress(fraction)
+                told = fraction
+            if self.listener.wait_for_end(prompt_id, wait):
+                wait = FIRST_WAIT_SECONDS
+            else:
+                wait = min(LONGEST_WAIT_SECONDS, wait * 1.5)
+
+    def _late_entry(self, prompt_id: str) -> dict[str, Any]:
+        deadline = time.monotonic() + GRACE_SECONDS
+        while True:
+            entry = self.client.history(prompt_id)
+            if entry is not None:
+                return entry
+            if time.monotonic() >= deadline:
+                raise ComfyError("lost", f"{self.client.url} no longer knows the prompt {prompt_id}")
+            time.sleep(FIRST_WAIT_SECONDS)
+
+
+def is_known(client: ComfyClient, prompt_id: str) -> bool:
+    """Whether a server has a prompt in its queue or history; for adopting what an earlier worker posted."""
+    running, pending = client.queue()
+    return prompt_id in running or prompt_id in pending or client.history(prompt_id) is not None
+
+
+def _files(entry: Mapping[str, Any], output_nodes: list[str]) -> tuple[Mapping[str, str], ...]:
+    outputs = entry.get("outputs") or {}
+    files = [
+        file
+        for node_id in output_nodes
+        for kind in _OUTPUT_KINDS
+        for file in (outputs.get(node_id) or {}).get(kind) or []
+        if isinstance(file, dict) and file.get("filename") and file.get("type", "output") == "output"
+    ]
+    if not files:
+        raise ComfyError("contract", "the server says success but names no output file")
+    return tuple(files)
+
+
+def _seconds(entry: Mapping[str, Any]) -> float | None:
+    """From execution_start to execution_success by the server's clock (milliseconds there)."""
+    times = {kind: data.get("timestamp") for kind, data in entry.get("status", {}).get("messages", [])}
+    start, end = times.get("execution_start"), times.get("execution_success")
+    if not isinstance(start, (int, float)) or not isinstance(end, (int, float)):
+        return None
+    return max(0.0, (end - start) / 1000.0)

@@ -1,0 +1,254 @@
+"""From a cut to a template's values, and to the story fields (ingredients) that each value came from.
+
+An ingredient is named as a person would say it: ``character.mika.outfit.raincoat``, ``scene.time_of_day``.
+Only the slots that a template uses are asked, so a field that no slot carries makes no take stale.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from anime_pipeline.rendering.canonical import canonical_json
+from anime_pipeline.rendering.filling import Absent
+from anime_pipeline.rendering.templates import TemplateError
+from anime_pipeline.story.context import CutContext, Figure, Variation
+from anime_pipeline.story.prompts import attributes_shown, compose_prompt
+
+Ingredients = dict[str, Any]
+MAX_SEED = 2**64 - 1
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a slot is answered from: the cut, which of its takes, how the template works, stored pictures.
+
+    ``variant`` counts the renderings of one unchanged cut from 1: each has its own seed. ``suffixes`` maps
+    the sha256 of a stored picture to its suffix.
+    """
+
+    context: CutContext
+    variant: int
+    burns_subtitles: bool
+    suffixes: Mapping[str, str]
+
+
+Answer = tuple[Any, Ingredients]
+
+
+def answer(slot: str, question: Question) -> Answer:
+    """The value of a slot (or :class:`Absent`) with its ingredients."""
+    return _SLOTS[slot](question)
+
+
+def seed_of(context: CutContext, variant: int) -> int:
+    """The seed of a variant, 0 to 2^64-1: the cut's own for the first, else the first 8 bytes of a sha256.
+
+    That hash is over ``<base>:<cut key>:<variant>`` in ASCII, big-endian, where base is the cut's seed if it
+    has one and the bible's global seed otherwise.
+    """
+    if context.seed is not None and variant == 1:
+        return context.seed
+    base = context.bible.global_seed if context.seed is None else context.seed
+    digest = hashlib.sha256(f"{base}:{context.cut_key}:{variant}".encode()).digest()
+    return int.from_bytes(digest[:8], "big")
+
+
+def picture_shas(context: CutContext) -> set[str]:
+    """Every stored picture that a slot may ask for."""
+    shas = {context.background_sha256} if context.background_sha256 else set()
+    for figure in context.figures:
+        shas |= {variation.reference_sha256 for variation in _worn(figure) if variation.reference_sha256}
+        shas |= set(figure.anchor_sha256s)
+    return shas
+
+
+def slug(name: str) -> str:
+    """A name as a part of a field path."""
+    return re.sub(r"\W+", "_", name.strip().lower()).strip("_") or "unnamed"
+
+
+def _text(owner: str, field: str) -> Callable[[Question], Answer]:
+    def value(question: Question) -> Answer:
+        text = getattr(question.context, field)
+        return text, {f"{owner}.{field}": text}
+
+    return value
+
+
+def _style(field: str) -> Callable[[Question], Answer]:
+    def value(question: Question) -> Answer:
+        text = question.context.style_overrides.get(field)
+        if text is None:
+            return Absent(f"the scene's style overrides name no {field}"), {}
+        return text, {f"scene.style_overrides.{field}": text}
+
+    return value
+
+
+def _frames(question: Question) -> Answer:
+    context = question.context
+    if context.kind == "still":
+        return 1, {}  # how long a still is held is decided when the film is assembled
+    return context.duration_frames, {"cut.duration_frames": context.duration_frames}
+
+
+def _seed(question: Question) -> Answer:
+    context = question.context
+    base = (
+        {"bible.global_seed": context.bible.global_seed}
+        if context.seed is None
+        else {"cut.seed": context.seed}
+    )
+    return seed_of(context, question.variant), base
+
+
+def _palette(question: Question) -> Answer:
+    palette = question.context.bible.color_palette
+    ingredients = {f"bible.color_palette.{slug(name)}": colour for name, colour in palette.items()}
+    return canonical_json(palette).decode(), ingredients
+
+
+def _lines(question: Question) -> Answer:
+    context, burned = question.context, question.burns_subtitles
+    if not burned and (context.kind == "still" or not context.lip_flap):
+        return "[]", {}  # nobody's mouth moves, so what is said decides no pixel
+    lines = [
+        {
+            "speaker": line.speaker,
+            "text": line.text if burned else "",
+            "start_frame": line.start_frame,
+            "end_frame": min(line.end_frame, context.duration_frames),
+        }
+        for line in context.dialogue
+        # What is said while a loop is repeated shows in no frame of its own.
+        if line.start_frame < context.duration_frames
+    ]
+    return canonical_json(lines).decode(), {"cut.dialogue": lines} if lines else {}
+
+
+def _background(question: Question) -> Answer:
+    sha256 = question.context.background_sha256
+    if sha256 is None:
+        return Absent("the location has no background picture"), {}
+    return _input_name(question, sha256), {"scene.background": sha256}
+
+
+def _reference_image(question: Question) -> Answer:
+    for figure in question.context.figures:
+        path = f"character.{slug(figure.name)}"
+        for variation in _worn(figure):
+            if variation.reference_sha256:
+                name = _input_name(question, variation.reference_sha256)
+                return name, {f"{_worn_path(figure, variation)}.picture": variation.reference_sha256}
+        if figure.anchor_sha256s:
+            return _input_name(question, figure.anchor_sha256s[0]), {
+                f"{path}.anchor": figure.anchor_sha256s[0]
+            }
+    return Absent("no character of the cut has a reference picture or an anchor"), {}
+
+
+def _figures(question: Question) -> Answer:
+    figures: list[dict[str, Any]] = []
+    ingredients: Ingredients = {"cut.cast": [figure.name for figure in question.context.figures]}
+    for figure in question.context.figures:
+        value, parts = _figure(question, figure)
+        figures.append(value)
+        ingredients |= parts
+    return canonical_json(figures).decode(), ingredients if figures else {}
+
+
+def _figure(question: Question, figure: Figure) -> tuple[dict[str, Any], Ingredients]:
+    path = f"character.{slug(figure.name)}"
+    ingredients: Ingredients = {_worn_path(figure, variation): True for variation in _worn(figure)}
+    attributes = {}
+    for attribute, source in attributes_shown(figure):
+        attributes[attribute.type] = attribute.value
+        ingredients[_path_of(source, question.context)] = attribute.value
+    # An expression is drawn in its outfit, so the outfit's picture wins.
+    pictured = next((variation for variation in _worn(figure) if variation.reference_sha256), None)
+    picture = None
+    if pictured is not None and pictured.reference_sha256 is not None:
+        picture = _input_name(question, pictured.reference_sha256)
+        ingredients[f"{_worn_path(figure, pictured)}.picture"] = pictured.reference_sha256
+    if figure.emotional_state and figure.expression is None:
+        ingredients[f"{path}.emotional_state"] = figure.emotional_state
+    if figure.position:
+        ingredients[f"{path}.position"] = figure.position
+    return {
+        "name": figure.name,
+        "attributes": attributes,
+        "outfit": figure.outfit.name if figure.outfit else None,
+        "expression": figure.expression.name if figure.expression else figure.emotional_state,
+        "position": figure.position,
+        "picture": picture,
+    }, ingredients
+
+
+def _prompt(side: str) -> Callable[[Question], Answer]:
+    def value(question: Question) -> Answer:
+        prompt = compose_prompt(question.context)
+        parts = {
+            _path_of(part.source, question.context): part.text for part in prompt.parts if part.side == side
+        }
+        return getattr(prompt, side), parts
+
+    return value
+
+
+def _path_of(source: str, context: CutContext) -> str:
+    """A prompt part's source as a field path: ``Mika: outfit raincoat, prepend`` is
+    ``character.mika.outfit.raincoat.prepend``."""
+    owner, _, rest = source.partition(": ")
+    if owner not in {figure.name for figure in context.figures}:
+        return f"{owner}.{rest}"
+    thing, _, side = rest.partition(", ")
+    kind, _, name = thing.partition(" ")
+    path = [f"character.{slug(owner)}", kind, *([slug(name)] if name else [])]
+    return ".".join([*path, side.removeprefix("attributes.")] if side else path)
+
+
+def _worn(figure: Figure) -> list[Variation]:
+    return [variation for variation in (figure.outfit, figure.expression) if variation is not None]
+
+
+def _worn_path(figure: Figure, variation: Variation) -> str:
+    return f"character.{slug(figure.name)}.{variation.type}.{slug(variation.name)}"
+
+
+def _input_name(question: Question, sha256: str) -> str:
+    suffix = question.suffixes.get(sha256)
+    if suffix is None:
+        raise TemplateError(
+            f"{question.context.cut_key} shows a picture ({sha256[:12]}…) that the media store does not know",
+            "import the production again",
+        )
+    return f"{sha256}{suffix}"
+
+
+_SLOTS: dict[str, Callable[[Question], Answer]] = {
+    "positive": _prompt("positive"),
+    "negative": _prompt("negative"),
+    "seed": _seed,
+    "width": _text("project", "width"),
+    "height": _text("project", "height"),
+    "frames": _frames,
+    "fps": _text("cut", "fps"),
+    "kind": _text("cut", "kind"),
+    "model": _style("model"),
+    "lora": _style("lora"),
+    "reference_image": _reference_image,
+    "background": _background,
+    "location": _text("scene", "location"),
+    "time_of_day": _text("scene", "time_of_day"),
+    "mood": _text("scene", "mood"),
+    "palette": _palette,
+    "figures": _figures,
+    "camera_angle": _text("cut", "camera_angle"),
+    "action": _text("cut", "action_notes"),
+    "lines": _lines,
+    "slate": lambda question: (question.context.cut_key, {}),
+}

@@ -1,0 +1,74 @@
+"""The takes that cuts have already, read at once, and whether their files are all there."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from anime_pipeline.media.store import MediaStore
+
+
+@dataclass(frozen=True)
+class KnownTake:
+    """A take as the database knows it. ``is_whole``: finished, and each file is in the store."""
+
+    job_id: int
+    cut_id: int
+    take_number: int
+    recipe_hash: str
+    ingredients: dict[str, Any]
+    status: str
+    error_message: str | None
+    selected: bool
+    is_whole: bool
+
+    @property
+    def is_finished(self) -> bool:
+        """Rendered and recorded."""
+        return self.status == "completed"
+
+    @property
+    def is_ended(self) -> bool:
+        """Given up: failed or cancelled."""
+        return self.status in ("failed", "cancelled")
+
+
+_TAKES = text("""
+    SELECT t.job_id, t.cut_id, t.take_number, t.recipe_hash, t.ingredients, t.selected,
+           j.status, j.error_message, COALESCE(m.files, '{}') AS files
+    FROM studio.takes t
+    JOIN jobs j ON j.id = t.job_id
+    LEFT JOIN (
+        SELECT tm.job_id, array_agg(f.sha256 || f.suffix) AS files
+        FROM studio.take_media tm JOIN studio.media_files f USING (sha256)
+        JOIN studio.takes mine ON mine.job_id = tm.job_id AND mine.cut_id = ANY(:cut_ids)
+        WHERE tm.role IN ('film', 'frame') GROUP BY tm.job_id
+    ) m ON m.job_id = t.job_id
+    WHERE t.cut_id = ANY(:cut_ids)
+    ORDER BY t.cut_id, t.take_number
+""")
+
+
+def known_takes(
+    session: Session, cut_ids: Collection[int], store: MediaStore | None
+) -> dict[int, list[KnownTake]]:
+    """Takes by cut, oldest first.
+
+    Without a ``store``, files that the database names are believed to be there.
+    """
+    takes: dict[int, list[KnownTake]] = {}
+    for row in session.execute(_TAKES, {"cut_ids": list(cut_ids)}):
+        whole = row.status == "completed" and bool(row.files) and (
+            store is None or all(store.exists(name[:64], name[64:]) for name in row.files)
+        )  # fmt: skip
+        takes.setdefault(row.cut_id, []).append(
+            KnownTake(
+                row.job_id, row.cut_id, row.take_number, row.recipe_hash, row.ingredients, row.status,
+                row.error_message, row.selected, whole,
+            )
+        )  # fmt: skip
+    return takes

@@ -1,0 +1,155 @@
+"""Plans renders: what is finished stays, what waits is found again, and only the rest becomes a new take."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from sqlalchemy import select, text
+from sqlalchemy.orm import Session
+
+from anime_pipeline.database.models import MediaFile
+from anime_pipeline.media.store import MediaStore
+from anime_pipeline.rendering.enqueue import NewTake, enqueue
+from anime_pipeline.rendering.ingredients import picture_shas
+from anime_pipeline.rendering.known_takes import KnownTake, known_takes
+from anime_pipeline.rendering.queue import requeue
+from anime_pipeline.rendering.recipes import Recipe, compose_recipe
+from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary
+from anime_pipeline.settings import Settings
+from anime_pipeline.story.context import CutContext
+from anime_pipeline.story.loader import load_cut_contexts
+
+_MAX_VARIANTS = 1000
+
+
+@dataclass(frozen=True)
+class PlannedCut:
+    """What is planned for one wanted take of a cut; a cut that wants three takes has three of these.
+
+    ``current``: finished already. ``queued``: ``job_id`` is to be rendered. ``failed``: the cut cannot be
+    rendered as it is, and ``reason`` says what to do.
+    """
+
+    cut_key: str
+    state: Literal["current", "queued", "failed"]
+    job_id: int | None = None
+    recipe_hash: str | None = None
+    take_number: int | None = None
+    reason: str | None = None
+
+
+def plan_cuts(
+    session: Session, settings: Settings, cut_keys: Collection[str], new_takes: bool = False
+) -> list[PlannedCut]:
+    """Plan what is missing of the takes that these cuts want, in the order of their keys.
+
+    ``new_takes`` plans one further take of each cut instead, with a seed of its own (a retake). Failed takes
+    are queued again. Safe to call at once from several processes: planners of a project wait for each other
+    until the session's transaction ends. Nothing is rendered here; see
+    :func:`~anime_pipeline.rendering.worker.drain`.
+    """
+    keys = sorted(set(cut_keys))
+    contexts = load_cut_contexts(session, keys)
+    library, suffixes = TemplateLibrary.of(settings), picture_suffixes(session, contexts.values())
+    _wait_for_other_planners(session, {context.project_id for context in contexts.values()})
+    takes = known_takes(session, [context.cut_id for context in contexts.values()], MediaStore.of(settings))
+    plan = _Plan(library, suffixes, takes)
+    for key in keys:
+        try:
+            plan.add(contexts[key], new_takes)
+        except TemplateError as error:
+            plan.fail(key, error)
+    requeue(session, plan.again)
+    return plan.done(enqueue(session, plan.new))
+
+
+def picture_suffixes(session: Session, contexts: Iterable[CutContext]) -> dict[str, str]:
+    """The suffixes of all pictures that the cuts may show, by sha256."""
+    shas = set().union(*(picture_shas(context) for context in contexts))
+    if not shas:
+        return {}
+    rows = session.execute(select(MediaFile.sha256, MediaFile.suffix).where(MediaFile.sha256.in_(shas)))
+    return {row.sha256: row.suffix for row in rows}
+
+
+class _Plan:
+    """What one call of :func:`plan_cuts` has decided so far."""
+
+    def __init__(
+        self, library: TemplateLibrary, suffixes: Mapping[str, str], takes: Mapping[int, list[KnownTake]]
+    ) -> None:
+        self._library = library
+        self._suffixes = suffixes
+        self._takes = takes
+        self._planned: list[PlannedCut | int] = []  # an int is a place in `new`, whose job has no id yet
+        self.new: list[NewTake] = []
+        self.again: list[int] = []
+
+    def add(self, context: CutContext, new_take: bool) -> None:
+        """Decide about each wanted take of a cut, or about one more."""
+        known = self._takes.get(context.cut_id, [])
+        wanted = [self._unused(context, known)] if new_take else self._wanted(context)
+        number = max((take.take_number for take in known), default=0)
+        for recipe in wanted:
+            same = [take for take in known if take.recipe_hash == recipe.recipe_hash]
+            finished = next((take for take in reversed(same) if take.is_whole), None)
+            waiting = next((take for take in reversed(same) if not take.is_finished), None)
+            if finished is not None:
+                self._planned.append(_planned(context, "current", finished))
+            elif waiting is not None:
+                if waiting.is_ended:
+                    self.again.append(waiting.job_id)
+                self._planned.append(_planned(context, "queued", waiting))
+            else:
+                number += 1
+                self._planned.append(len(self.new))
+                self.new.append(NewTake(context, recipe, number))
+
+    def fail(self, cut_key: str, error: TemplateError) -> None:
+        """A cut that cannot be rendered as it is; no other cut is held up by it."""
+        reason = f"{error} ({error.remedy})" if error.remedy else str(error)
+        self._planned.append(PlannedCut(cut_key, "failed", reason=reason))
+
+    def done(self, job_ids: list[int]) -> list[PlannedCut]:
+        """Everything planned, new takes with the ids that they were given."""
+        return [
+            one
+            if isinstance(one, PlannedCut)
+            else PlannedCut(
+                self.new[one].context.cut_key, "queued", job_ids[one],
+                self.new[one].recipe.recipe_hash, self.new[one].take_number,
+            )
+            for one in self._planned
+        ]  # fmt: skip
+
+    def _wanted(self, context: CutContext) -> list[Recipe]:
+        return [self._recipe(context, variant) for variant in range(1, context.takes_wanted + 1)]
+
+    def _unused(self, context: CutContext, known: list[KnownTake]) -> Recipe:
+        """The first variant that no take has, counted after those that the cut wants anyway."""
+        used = {take.recipe_hash for take in known}
+        for variant in range(1, _MAX_VARIANTS):
+            recipe = self._recipe(context, variant)
+            if recipe.recipe_hash not in used:
+                return recipe
+        raise TemplateError(
+            f"{context.cut_key} has {_MAX_VARIANTS} takes of one recipe",
+            "change the cut before a further retake",
+        )
+
+    def _recipe(self, context: CutContext, variant: int) -> Recipe:
+        return compose_recipe(context, self._library, self._suffixes, variant)
+
+
+def _planned(context: CutContext, state: Literal["current", "queued"], take: KnownTake) -> PlannedCut:
+    return PlannedCut(context.cut_key, state, take.job_id, take.recipe_hash, take.take_number)
+
+
+def _wait_for_other_planners(session: Session, project_ids: set[int]) -> None:
+    for project_id in sorted(project_ids):
+        session.execute(
+            text("SELECT pg_advisory_xact_lock(hashtext('anime_pipeline.plan'), :project_id)"),
+            {"project_id": project_id},
+        )

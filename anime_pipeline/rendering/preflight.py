@@ -1,0 +1,66 @@
+"""Compares a graph with what a server knows, and names everything missing at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from anime_pipeline.rendering.comfyui_errors import ErrorClass, RejectedPromptError
+from anime_pipeline.rendering.model_files import MODEL_INPUTS
+from anime_pipeline.rendering.templates import Graph, title_of
+
+
+def preflight(graph: Graph, object_info: Mapping[str, Any]) -> None:
+    """Raise :class:`RejectedPromptError` that names every missing node, input and model of a graph.
+
+    ``object_info`` is a server's ``/object_info``. Values that only the server can judge are left to it.
+    """
+    found = list(_missing(graph, object_info))
+    if not found:
+        return
+    classes = [error_class for error_class, _, _ in found]
+    worst: ErrorClass = next(c for c in ("missing_node", "missing_model", "validation") if c in classes)
+    remedies = list(dict.fromkeys(remedy for _, _, remedy in found))
+    raise RejectedPromptError(
+        "; ".join(dict.fromkeys(said for _, said, _ in found)), "; ".join(remedies), worst
+    )
+
+
+def _missing(graph: Graph, object_info: Mapping[str, Any]) -> Iterator[tuple[ErrorClass, str, str]]:
+    for node in graph.values():
+        known = object_info.get(node["class_type"])
+        if known is None:
+            yield (
+                "missing_node",
+                f"the server has no node {node['class_type']} (“{title_of(node)}”)",
+                "install the custom node that brings it, or give the cut a workflow for this server",
+            )
+            continue
+        declared = known.get("input", {})
+        for name in declared.get("required", {}):
+            if name not in node["inputs"]:
+                yield "validation", f"node “{title_of(node)}” lacks its input {name}", "mend the workflow"
+        yield from _missing_models(node, {**declared.get("required", {}), **declared.get("optional", {})})
+
+
+def _missing_models(
+    node: dict[str, Any], declared: Mapping[str, Any]
+) -> Iterator[tuple[ErrorClass, str, str]]:
+    for name, value in node["inputs"].items():
+        choices = _choices(declared.get(name))
+        if name in MODEL_INPUTS and isinstance(value, str) and choices is not None and value not in choices:
+            yield (
+                "missing_model",
+                f"the server has no {value} (node “{title_of(node)}”, input {name})",
+                f"put {value} into models/{MODEL_INPUTS[name]} of ComfyUI",
+            )
+
+
+def _choices(spec: Any) -> list[Any] | None:
+    """The choices of a combo input, as old servers write it (a list) or new ones ("COMBO" with options)."""
+    if not isinstance(spec, (list, tuple)) or not spec:
+        return None
+    if isinstance(spec[0], list):
+        return spec[0]
+    options = spec[1].get("options") if len(spec) > 1 and isinstance(spec[1], dict) else None
+    return options if spec[0] == "COMBO" and isinstance(options, list) else None

@@ -1,0 +1,120 @@
+"""A recipe: everything that decides a take's pixels, under the hash that is its name."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from anime_pipeline.rendering.canonical import sha256_of
+from anime_pipeline.rendering.filling import PREFIX_PLACEHOLDER, Absent, check_serves, fill
+from anime_pipeline.rendering.ingredients import Ingredients, Question, answer, picture_shas, seed_of
+from anime_pipeline.rendering.model_files import models_of
+from anime_pipeline.rendering.templates import Graph, Template, TemplateLibrary
+from anime_pipeline.story.context import CutContext
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A filled graph with its inputs.
+
+    ``inputs`` maps the name that the graph calls an input picture to its sha256, ``models`` the model folder
+    to the files used from it. Where the graph saves its result, the prefix is a placeholder, so that it has
+    no part in the hash.
+    """
+
+    workflow: Graph
+    inputs: dict[str, str]
+    models: dict[str, list[str]]
+    template_name: str
+    template_sha256: str
+    recipe_hash: str
+    ingredients: Ingredients
+    seed: int
+
+
+def compose_recipe(
+    context: CutContext, library: TemplateLibrary, suffixes: Mapping[str, str], variant: int = 1
+) -> Recipe:
+    """The recipe of a cut as its story is now; ``suffixes`` maps stored pictures' sha256 to their suffix.
+
+    ``variant`` counts the renderings of the unchanged cut from 1 and decides the seed. Raises
+    :class:`~anime_pipeline.rendering.templates.TemplateError`.
+    """
+    template = library.get(context.workflow or f"animatic-{context.kind}")
+    check_serves(template, context, variant)
+    values, ingredients = _answers(
+        Question(context, variant, template.sidecar.burns_subtitles, suffixes), template
+    )
+    graph = fill(template, values)
+    inputs = _inputs_in(
+        graph, {f"{sha}{suffixes[sha]}": sha for sha in picture_shas(context) if sha in suffixes}
+    )
+    return Recipe(
+        workflow=graph,
+        inputs=inputs,
+        models=models_of(graph),
+        template_name=template.name,
+        template_sha256=template.sha256,
+        recipe_hash=recipe_hash(graph, inputs),
+        ingredients=ingredients,
+        seed=seed_of(context, variant),
+    )
+
+
+def recipe_hash(graph: Graph, inputs: Mapping[str, str], versions: Mapping[str, str] | None = None) -> str:
+    """The name of a recipe. Titles and other ``_meta`` decide no pixel and stay out."""
+    nodes = {
+        node_id: {"class_type": node["class_type"], "inputs": node["inputs"]}
+        for node_id, node in graph.items()
+    }
+    return sha256_of({"workflow": nodes, "inputs": dict(inputs), "versions": dict(versions or {})})
+
+
+def output_nodes(graph: Graph) -> list[str]:
+    """Ids of the nodes that save a stored recipe's result."""
+    return [node_id for node_id, node in graph.items() if PREFIX_PLACEHOLDER in node["inputs"].values()]
+
+
+def submission_graph(graph: Graph, prefix: str, names: Mapping[str, str]) -> Graph:
+    """The graph as one attempt posts it: its own output prefix, and inputs as the server has named them.
+
+    ``names`` maps an input's name in the recipe to the server's; inputs are named by content hash, so that a
+    name cannot be part of another text by accident.
+    """
+    renamed = {old: new for old, new in names.items() if old != new}
+
+    def value_of(value: Any) -> Any:
+        if value == PREFIX_PLACEHOLDER:
+            return prefix
+        if isinstance(value, str):
+            for old, new in renamed.items():
+                value = value.replace(old, new)
+        return value
+
+    posted = copy.deepcopy(graph)
+    for node in posted.values():
+        node["inputs"] = {name: value_of(value) for name, value in node["inputs"].items()}
+    return posted
+
+
+def _answers(question: Question, template: Template) -> tuple[dict[str, Any], Ingredients]:
+    values: dict[str, Any] = {}
+    ingredients: Ingredients = {
+        "cut.workflow": template.name,
+        f"workflow.{template.name}": template.sha256,
+    }
+    for slot in template.sidecar.slots:
+        if slot == "output_prefix":
+            values[slot] = PREFIX_PLACEHOLDER
+            continue
+        values[slot], parts = answer(slot, question)
+        if not isinstance(values[slot], Absent):
+            ingredients |= parts
+    return values, ingredients
+
+
+def _inputs_in(graph: Graph, pictures: Mapping[str, str]) -> dict[str, str]:
+    texts = [value for node in graph.values() for value in node["inputs"].values() if isinstance(value, str)]
+    return {name: sha for name, sha in sorted(pictures.items()) if any(name in text for text in texts)}

@@ -1,0 +1,126 @@
+"""Says of each cut whether its finished takes still show the story as it is now, and what has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from sqlalchemy.orm import Session
+
+from anime_pipeline.media.store import MediaStore
+from anime_pipeline.rendering.known_takes import KnownTake, known_takes
+from anime_pipeline.rendering.planning import picture_suffixes
+from anime_pipeline.rendering.recipes import Recipe, compose_recipe
+from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary
+from anime_pipeline.settings import Settings
+from anime_pipeline.story.context import CutContext
+from anime_pipeline.story.listing import active_cut_keys
+from anime_pipeline.story.loader import load_cut_contexts
+
+State = Literal["current", "stale", "missing", "failed", "queued"]
+
+
+@dataclass(frozen=True)
+class Change:
+    """A field of the story that decides pixels; None where the field was not there."""
+
+    field: str
+    old: Any
+    new: Any
+
+
+@dataclass(frozen=True)
+class CutState:
+    """A cut against its takes.
+
+    ``current``: each wanted take is finished. ``queued``: what is missing waits or is being rendered.
+    ``failed``: a render failed, or the cut cannot be rendered as it is (``reason``). ``stale``: finished
+    takes show an older story, ``changes`` names what differs from the selected one, else the newest.
+    ``missing``: nothing is finished. ``job_id`` is that take; ``recipe_hash`` is the first wanted take's,
+    None where the cut cannot be rendered.
+    """
+
+    cut_key: str
+    state: State
+    job_id: int | None = None
+    changes: tuple[Change, ...] = ()
+    recipe_hash: str | None = None
+    reason: str | None = None
+
+
+def cut_states(
+    session: Session, settings: Settings, scope: str | None = None, check_files: bool = True
+) -> list[CutState]:
+    """The state of every active cut in a scope (project, episode, scene, cut; None: all), in story order.
+
+    A constant number of queries. ``check_files`` also asks the media store whether each take's files are
+    there.
+    """
+    keys = active_cut_keys(session, scope)
+    contexts = load_cut_contexts(session, keys)
+    library, suffixes = TemplateLibrary.of(settings), picture_suffixes(session, contexts.values())
+    store = MediaStore.of(settings) if check_files else None
+    takes = known_takes(session, [context.cut_id for context in contexts.values()], store)
+    return [_state(contexts[key], library, suffixes, takes.get(contexts[key].cut_id, [])) for key in keys]
+
+
+def changes_between(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
+    """Ingredients that differ, sorted by field.
+
+    What came or went as a whole is named once: of an outfit put on, the outfit and not each of its parts.
+    """
+    changed = sorted(field for field in old.keys() | new.keys() if old.get(field) != new.get(field))
+    whole = {field for field in changed if (field in old) != (field in new)}
+    return tuple(
+        Change(field, old.get(field), new.get(field))
+        for field in changed
+        if not (field in whole and any(field.startswith(f"{other}.") for other in whole))
+    )
+
+
+def _state(
+    context: CutContext, library: TemplateLibrary, suffixes: Mapping[str, str], takes: list[KnownTake]
+) -> CutState:
+    finished = [take for take in takes if take.is_whole]
+    newest = next((take for take in finished if take.selected), finished[-1] if finished else None)
+    job_id = newest.job_id if newest else None
+    try:
+        wanted = [
+            compose_recipe(context, library, suffixes, variant)
+            for variant in range(1, context.takes_wanted + 1)
+        ]
+    except TemplateError as error:
+        return CutState(context.cut_key, "failed", job_id, reason=str(error))
+    first = wanted[0].recipe_hash
+    missing = [recipe for recipe in wanted if not any(t.recipe_hash == recipe.recipe_hash for t in finished)]
+    if not missing:
+        shown = newest if newest and newest.selected else _take_of(first, finished)
+        return CutState(context.cut_key, "current", shown.job_id, recipe_hash=first)
+    pending = [_newest_unfinished(recipe, takes) for recipe in missing]
+    ended = next((take for take in pending if take is not None and take.is_ended), None)
+    if ended is not None:
+        return CutState(
+            context.cut_key, "failed", ended.job_id, recipe_hash=first, reason=ended.error_message
+        )
+    waiting = next((take for take in pending if take is not None), None)
+    if waiting is not None:
+        return CutState(context.cut_key, "queued", waiting.job_id, recipe_hash=first)
+    if newest is None:
+        return CutState(context.cut_key, "missing", recipe_hash=first)
+    return CutState(context.cut_key, "stale", job_id, _changes(newest, wanted[0], missing[0]), first)
+
+
+def _take_of(recipe_hash: str, takes: list[KnownTake]) -> KnownTake:
+    return next(take for take in reversed(takes) if take.recipe_hash == recipe_hash)
+
+
+def _newest_unfinished(recipe: Recipe, takes: list[KnownTake]) -> KnownTake | None:
+    same = [take for take in takes if take.recipe_hash == recipe.recipe_hash and not take.is_finished]
+    return same[-1] if same else None
+
+
+def _changes(take: KnownTake, first: Recipe, missing: Recipe) -> tuple[Change, ...]:
+    changes = changes_between(take.ingredients, first.ingredients)
+    # Nothing of the story: another take is wanted, or the same story is told to the renderer in another way.
+    return changes or (Change("recipe", take.recipe_hash, missing.recipe_hash),)

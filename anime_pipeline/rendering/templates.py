@@ -1,0 +1,223 @@
+"""Workflow templates: a ComfyUI graph in API format with a sidecar that says which input takes which value.
+
+``<name>.json`` is what ComfyUI's "Export (API)" writes. ``<name>.yaml`` beside it names inputs by node title:
+
+    description: one line
+    serves: [still]
+    output: image
+    slots:
+      seed: {node: KSampler, input: seed}
+      width:
+        - {node: Empty Latent, input: width}
+      background: {node: Background picture, input: image, absent: remove}
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from anime_pipeline.errors import UserError
+from anime_pipeline.rendering.canonical import sha256_of
+from anime_pipeline.settings import Settings
+from anime_pipeline.story.context import CutKind
+
+Graph = dict[str, dict[str, Any]]
+"""Node id → ``{"class_type": …, "inputs": {…}, "_meta": {"title": …}}``."""
+
+SHIPPED = Path(__file__).parent / "workflows"
+SLOTS = (
+    "positive", "negative", "seed", "width", "height", "frames", "fps", "kind", "model", "lora",
+    "reference_image", "background", "location", "time_of_day", "mood", "palette", "figures", "camera_angle",
+    "action", "lines", "slate", "output_prefix",
+)  # fmt: skip
+
+
+class TemplateError(UserError):
+    """A template cannot be used, or not for this cut; the message names node and input."""
+
+
+class Target(BaseModel):
+    """One input that takes a slot's value.
+
+    ``absent`` says what happens when the cut has no such value: an error, the node is removed together with
+    the links to it (and the nodes of ``also_remove``), or the graph keeps its own value. ``multiple`` and
+    ``plus`` round a number up to the next n·multiple + plus, as video models ask of their frame count.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    node: str
+    input: str
+    absent: Literal["error", "remove", "keep"] = "error"
+    also_remove: tuple[str, ...] = ()
+    multiple: int = Field(1, ge=1)
+    plus: int = Field(0, ge=0)
+
+
+def _as_list(value: object) -> object:
+    return value if isinstance(value, list) else [value]
+
+
+class Sidecar(BaseModel):
+    """What a template is for and where its values go."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    description: str
+    serves: tuple[CutKind, ...] = Field(min_length=1)
+    output: Literal["image", "video"]
+    burns_subtitles: bool = False
+    slots: dict[str, Annotated[tuple[Target, ...], BeforeValidator(_as_list)]]
+
+
+@dataclass(frozen=True)
+class Template:
+    """A checked template: every target exists in the graph exactly once."""
+
+    name: str
+    graph: Graph
+    sidecar: Sidecar
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hash of graph and sidecar."""
+        return sha256_of({"graph": self.graph, "sidecar": self.sidecar.model_dump(mode="json")})
+
+    def node_id(self, title: str) -> str:
+        """Id of the node with this title; :class:`TemplateError` unless there is exactly one."""
+        found = [node_id for node_id, node in self.graph.items() if title_of(node) == title]
+        if len(found) == 1:
+            return found[0]
+        titles = ", ".join(sorted({title_of(node) for node in self.graph.values()}))
+        raise TemplateError(
+            f"workflow {self.name}: {len(found) or 'no'} nodes have the title “{title}”",
+            f"name each node of the sidecar once in the graph; its titles are: {titles}",
+        )
+
+
+class TemplateLibrary:
+    """The templates of an installation by name; the studio's own win over those shipped."""
+
+    def __init__(self, own: Path | None = None) -> None:
+        self._folders = [folder for folder in (own, SHIPPED) if folder is not None]
+        self._loaded: dict[str, Template | TemplateError] = {}
+
+    @classmethod
+    def of(cls, settings: Settings) -> TemplateLibrary:
+        """Templates of the folder ``ANIME_WORKFLOWS`` and the shipped ones."""
+        return cls(settings.workflows)
+
+    def names(self) -> list[str]:
+        """All names, sorted."""
+        return sorted({path.stem for folder in self._folders for path in folder.glob("*.yaml")})
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names())
+
+    def get(self, name: str) -> Template:
+        """The template of this name, or :class:`TemplateError` with what is wrong with it."""
+        if name not in self._loaded:
+            try:
+                self._loaded[name] = self._load(name)
+            except TemplateError as error:
+                self._loaded[name] = error
+        found = self._loaded[name]
+        if isinstance(found, TemplateError):
+            raise found
+        return found
+
+    def _load(self, name: str) -> Template:
+        for folder in self._folders:
+            if (folder / f"{name}.yaml").is_file() or (folder / f"{name}.json").is_file():
+                return read_template(folder / f"{name}.json")
+        raise TemplateError(
+            f"there is no workflow named {name}",
+            f"use one of {', '.join(self.names())}, or put {name}.json and {name}.yaml into ANIME_WORKFLOWS",
+        )
+
+
+def read_template(path: Path) -> Template:
+    """Read and check ``<name>.json`` with its ``<name>.yaml``; raises :class:`TemplateError`."""
+    template = Template(path.stem, read_graph(path), _read_sidecar(path.with_suffix(".yaml")))
+    mistakes = list(_mistakes(template))
+    if mistakes:
+        raise TemplateError(
+            f"workflow {template.name}: " + "; ".join(mistakes), f"mend {path.with_suffix('.yaml')}"
+        )
+    return template
+
+
+def read_graph(path: Path) -> Graph:
+    """A graph in API format; a file in ComfyUI's UI format is recognised and refused."""
+    try:
+        graph = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise TemplateError(f"{path} is missing", "put the exported graph beside its .yaml") from None
+    except (ValueError, UnicodeDecodeError) as error:
+        raise TemplateError(f"{path} is not JSON: {error}") from None
+    if isinstance(graph, dict) and isinstance(graph.get("nodes"), list):
+        raise TemplateError(
+            f"{path} is in ComfyUI's UI format, which holds no executable graph",
+            "open it in ComfyUI and choose Workflow → Export (API) (in older versions: enable the dev mode "
+            "options, then Save (API Format))",
+        )
+    if not isinstance(graph, dict) or not graph or not all(_is_node(node) for node in graph.values()):
+        raise TemplateError(
+            f"{path} is not a ComfyUI graph in API format: an object of nodes with class_type and inputs",
+            "export it with Workflow → Export (API)",
+        )
+    return graph
+
+
+def title_of(node: dict[str, Any]) -> str:
+    """The title that a person sees on a node; its class where it has none."""
+    return str(node.get("_meta", {}).get("title") or node["class_type"])
+
+
+def _is_node(node: object) -> bool:
+    return (
+        isinstance(node, dict)
+        and isinstance(node.get("class_type"), str)
+        and isinstance(node.get("inputs"), dict)
+        and isinstance(node.get("_meta", {}), dict)
+    )
+
+
+def _read_sidecar(path: Path) -> Sidecar:
+    try:
+        return Sidecar.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise TemplateError(
+            f"{path} is missing", "write a sidecar that says which input takes which value"
+        ) from None
+    except yaml.YAMLError as error:
+        raise TemplateError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    except ValidationError as error:
+        said = [f"{'.'.join(str(part) for part in e['loc']) or 'file'}: {e['msg']}" for e in error.errors()]
+        raise TemplateError(f"{path}: " + "; ".join(said)) from None
+
+
+def _mistakes(template: Template) -> Iterator[str]:
+    slots = template.sidecar.slots
+    for slot, targets in slots.items():
+        if slot not in SLOTS:
+            yield f"{slot} is no slot; the slots are {', '.join(SLOTS)}"
+        for target in targets:
+            try:
+                node = template.graph[template.node_id(target.node)]
+                [template.node_id(title) for title in target.also_remove]
+            except TemplateError as error:
+                yield str(error).removeprefix(f"workflow {template.name}: ") + f" (slot {slot})"
+                continue
+            if isinstance(node["inputs"].get(target.input), list):
+                yield f"input {target.input} of node “{target.node}” is a link, so slot {slot} cannot fill it"
+            if target.absent == "keep" and target.input not in node["inputs"]:
+                yield f"node “{target.node}” has no value for {target.input} that slot {slot} could keep"
+    if "output_prefix" not in slots:
+        yield "no slot output_prefix: name the filename_prefix of the node that saves the result"
