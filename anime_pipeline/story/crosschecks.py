@@ -118,11 +118,11 @@ def _outfits(data: Group, characters: list[tuple[Location, Group]]) -> dict[str,
         name = text(character, "name")
         if name is None:
             return None
-        outfits[name] = {
+        outfits.setdefault(name, set()).update(
             text(variation, "name") or ""
             for _, variation in groups(character, location, "variations")
             if variation.get("type") != "expression"
-        }
+        )
     return outfits
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -15,58 +14,53 @@ from anime_pipeline.story.reader import read_production
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lantern-post" / "production.yaml"
 
-_SMALL: dict[str, Any] = {
-    "project": {"slug": "small", "name": "Small", "resolution": "320x180", "fps": 24},
-    "bible": {"art_style": "ink", "color_palette": {"sea": "#102030"}, "negative_prompt": "blur", "global_seed": 7},
-    "characters": [
-        {
-            "name": "Mika",
-            "attributes": [
-                {"type": "hair_color", "value": "teal", "priority": 5},
-                {"type": "outfit", "value": "blouse", "prompt_tokens": ["white blouse"]},
-            ],
-            "variations": [
-                {"name": "raincoat", "type": "outfit", "prompt_modifiers": {"attributes": {"outfit": "raincoat"}}},
-                {"name": "smiling", "type": "expression", "prompt_modifiers": {"append": ["big smile"]}},
-            ],
-        },
-        {"name": "Toru", "attributes": [{"type": "hair_color", "value": "white"}]},
-    ],
-    "episodes": [
-        {
-            "number": 1,
-            "title": "One",
-            "scenes": [
-                {
-                    "number": 1,
-                    "location": "harbour",
-                    "time_of_day": "dusk",
-                    "cast": [
-                        {"character": "Mika", "costume_variant": "raincoat", "emotional_state": "smiling"},
-                        {"character": "Toru", "emotional_state": "calm"},
-                    ],
-                    "cuts": [
-                        {"number": 10, "kind": "still", "description": "rain"},
-                        {"number": 20, "kind": "loop", "duration_frames": 16, "cast": ["Toru"]},
-                        {
-                            "number": 30,
-                            "kind": "video",
-                            "duration_frames": 48,
-                            "dialogue": ["Mika: hello", "Toru: good evening"],
-                        },
-                    ],
-                },
-                {"number": 2, "location": "tower", "cast": [{"character": "Mika"}],
-                 "cuts": [{"number": 10, "kind": "still"}]},
-            ],
-        }
-    ],
-}  # fmt: skip
+_SMALL = """
+project: {slug: small, name: Small, resolution: 320x180, fps: 24}
+bible:
+  art_style: ink
+  color_palette: {sea: "#102030"}
+  negative_prompt: blur
+  global_seed: 7
+characters:
+  - name: Mika
+    attributes:
+      - {type: hair_color, value: teal, priority: 5}
+      - {type: outfit, value: blouse, prompt_tokens: [white blouse]}
+    variations:
+      - {name: raincoat, type: outfit, prompt_modifiers: {attributes: {outfit: raincoat}}}
+      - {name: smiling, type: expression, prompt_modifiers: {append: [big smile]}}
+  - name: Toru
+    attributes:
+      - {type: hair_color, value: white}
+episodes:
+  - number: 1
+    title: One
+    scenes:
+      - number: 1
+        location: harbour
+        time_of_day: dusk
+        cast:
+          - {character: Mika, costume_variant: raincoat, emotional_state: smiling}
+          - {character: Toru, emotional_state: calm}
+        cuts:
+          - {number: 10, kind: still, description: rain}
+          - {number: 20, kind: loop, duration_frames: 16, cast: [Toru]}
+          - number: 30
+            kind: video
+            duration_frames: 48
+            dialogue: ["Mika: hello", "Toru: good evening"]
+      - number: 2
+        location: tower
+        cast: [{character: Mika}]
+        cuts:
+          - {number: 10, kind: still}
+"""
 
 
 def small() -> dict[str, Any]:
     """A small right production as plain data, for the test to change as it likes."""
-    return copy.deepcopy(_SMALL)
+    data: dict[str, Any] = yaml.safe_load(_SMALL)
+    return data
 
 
 def write(folder: Path, data: Any) -> Path:

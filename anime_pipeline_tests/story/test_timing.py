@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -35,5 +37,5 @@ def test_untimed_lines_follow_each_other_within_the_cut(words: list[str], frames
     assert times == speaking_times(lines, frames)
     assert times[0][0] == 0
     assert times[-1][1] == frames
-    assert all(before[1] == after[0] for before, after in zip(times, times[1:], strict=False))
+    assert all(before[1] == after[0] for before, after in pairwise(times))
     assert all(start <= end for start, end in times)

@@ -1,4 +1,4 @@
-"""Defends the reading of YAML: lines of values, no surprises in plain words, no way to exhaust the machine."""
+"""Defends the reading of YAML: lines of values, plain words as meant, no way to exhaust the machine."""
 
 from __future__ import annotations
 
@@ -18,9 +18,11 @@ def test_values_know_their_lines() -> None:
 
 @pytest.mark.parametrize(
     ("written", "meant"),
-    [("No", "No"), ("on", "on"), ("yes", "yes"), ("12:30", "12:30"), ("2024-07-07", "2024-07-07"), ("0040", 40),
-     ("-7", -7), ("1.5", 1.5), ("1e3", 1000.0), ("true", True), ("False", False), ("~", None), ("", None),
-     ("'40'", "40"), ("1e999", "1e999"), (".inf", ".inf"), ("0x10", "0x10"), ("1_000", "1_000"), ("!!str 4", "4")],
+    [("No", "No"), ("on", "on"), ("yes", "yes"), ("12:30", "12:30"), ("2024-07-07", "2024-07-07"),
+     ("0040", 40), ("-7", -7), ("1.5", 1.5), ("1e3", 1000.0), ("true", True), ("False", False),
+      ("~", None), ("", None),
+     ("'40'", "40"), ("1e999", "1e999"), (".inf", ".inf"), ("0x10", "0x10"), ("1_000", "1_000"),
+     ("!!str 4", "4")],
 )  # fmt: skip
 def test_plain_words_are_what_a_writer_means(written: str, meant: object) -> None:
     value = read_yaml(f"key: {written}\n").data["key"]
@@ -45,8 +47,8 @@ def test_anchors_aliases_and_merges_are_read() -> None:
 @pytest.mark.parametrize(
     ("text", "line"),
     [("a: [1, 2", 1), ("a: 1\n\tb: 2", 2), ("a: *nothing", 1), ("a: &x [*x]", 1), ("a: 1\n---\nb: 2", 2),
-     ("a: !!python/object:os.system x", 1), ("\na: @x", 2), ("a: \x07", 1), ('a: "\\0"', 1), ("? [a]\n: b", 1),
-     ("a: !mine {b: 1}", 1)],
+     ("a: !!python/object:os.system x", 1), ("\na: @x", 2), ("a: \x07", 1), ('a: "\\0"', 1),
+     ("? [a]\n: b", 1), ("a: !mine {b: 1}", 1)],
 )  # fmt: skip
 def test_what_is_unreadable_has_a_line_and_a_reason(text: str, line: int) -> None:
     with pytest.raises(UnreadableYamlError) as caught:
