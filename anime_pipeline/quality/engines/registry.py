@@ -100,7 +100,7 @@ def metrics() -> tuple[Metric, ...]:
 
 
 def resolve(asked: Iterable[str], facts: TakeFacts, models_dir: Path) -> Resolved:
-    """The engines for the metrics that are asked of a take; what cannot be measured is said, never left out."""
+    """The engines for the metrics asked of a take; what cannot be measured is said, never left out."""
     engines, unavailable = [], {}
     for name in dict.fromkeys(asked):
         lack = _lack(name, facts, models_dir)

@@ -1,4 +1,4 @@
-"""The catalogue of weights: what each learned engine reads, under which licence, from where, and its sha256."""
+"""The catalogue of weights: what each learned engine reads, its licence, its source and its sha256."""
 
 from __future__ import annotations
 
@@ -115,7 +115,8 @@ CATALOGUE = (
         ),
     ),
     Weights(
-        "lpips-alex", ("temporal_lpips (lpips-alex)", "loop_closure (lpips-alex)"), 244, "BSD-3-Clause, BSD-2-Clause (heads)", True,
+        "lpips-alex", ("temporal_lpips (lpips-alex)", "loop_closure (lpips-alex)"), 244,
+        "BSD-3-Clause, BSD-2-Clause (heads)", True,
         (
             WeightsFile(
                 "lpips-alex/alexnet-owt-7be5be79.pth",

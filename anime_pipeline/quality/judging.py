@@ -1,0 +1,232 @@
+"""Judging, as plain functions of evidence and rules: what a cut comes to, and what a scope comes to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from anime_pipeline.quality.evidence import CutEvidence, Measured
+from anime_pipeline.quality.phases import WANTS_WHOLE_SCENES, Phase, Rule
+from anime_pipeline.quality.statistics import wilson_interval
+
+Outcome = Literal["passed", "failed", "unmeasured"]
+Ruling = Literal["passed", "failed", "incomplete"]
+
+NO_TAKE = "no finished take"
+ONLY_ANIMATIC = "only an animatic"
+RENDER = "anime-pipeline render"
+RENDER_COMFYUI = "render with ComfyUI (set ANIME_COMFYUI_URLS)"
+MEASURE = "anime-pipeline measure"
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A metric that a cut's take did not pass. ``worst_frame`` is None where frames have no values."""
+
+    cut_key: str
+    job_id: int
+    take_number: int
+    metric: str
+    value: float
+    threshold: float
+    comparison: str
+    worst_frame: int | None
+    details: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Missing:
+    """What keeps cuts from being judged, and what mends it; ``metric`` is None where a take is missing."""
+
+    metric: str | None
+    reason: str
+    remedy: str | None
+    cut_keys: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class JudgedCut:
+    """One cut of a phase. ``lacks`` holds (metric, reason, remedy) of what is not measured."""
+
+    evidence: CutEvidence
+    outcome: Outcome
+    failing: tuple[Failing, ...] = ()
+    lacks: tuple[tuple[str | None, str, str | None], ...] = ()
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a scope's evidence comes to, before it is stored as a verdict."""
+
+    verdict: Ruling
+    reason: str
+    cuts: tuple[JudgedCut, ...]
+    judged_sha256: str
+    missing: tuple[Missing, ...] = ()
+    pass_rate: float | None = None
+    wilson: tuple[float, float] | None = None
+
+    def count(self, outcome: Outcome) -> int:
+        """How many cuts came out so."""
+        return sum(cut.outcome == outcome for cut in self.cuts)
+
+    @property
+    def failing(self) -> tuple[Failing, ...]:
+        """Every metric that some cut did not pass, in story order."""
+        return tuple(failing for cut in self.cuts for failing in cut.failing)
+
+
+def judge_evidence(evidence: CutEvidence, phase: Phase) -> JudgedCut:
+    """One cut: failed by any metric it did not pass, else unmeasured by any it lacks, else passed."""
+    if evidence.job_id is None or evidence.take_number is None:
+        lack = (None, ONLY_ANIMATIC, RENDER_COMFYUI) if evidence.has_animatic else (None, NO_TAKE, RENDER)
+        return JudgedCut(evidence, "unmeasured", (), (lack,))
+    failing: list[Failing] = []
+    lacks: list[tuple[str | None, str, str | None]] = []
+    for rule in phase.rules_for(evidence.kind, evidence.has_cast):
+        found = evidence.measurements.get(rule.metric)
+        if not rule.decides or (rule.sampled and (found is None or found.value is None)):
+            continue
+        if found is None:
+            lacks.append((rule.metric, "not measured yet", MEASURE))
+        elif found.value is None:
+            lacks.append((rule.metric, f"{found.state}: {found.reason}", found.remedy))
+        elif not rule.passes(found.value):
+            failing.append(_failing(evidence, rule, found, found.value))
+    outcome: Outcome = "failed" if failing else "unmeasured" if lacks else "passed"
+    return JudgedCut(evidence, outcome, tuple(failing), tuple(lacks))
+
+
+def judge_scope_evidence(
+    evidence: Sequence[CutEvidence], phase: Phase, scope_key: str, one_cut: bool = False
+) -> Judgement:
+    """A scope from the evidence of all its cuts, of every kind. ``one_cut`` judges a cut by itself."""
+    cuts = tuple(judge_evidence(cut, phase) for cut in evidence if cut.kind in phase.cut_kinds)
+    missing = [*_missing_of_cuts(cuts), *_missing_of_sample(cuts, phase, one_cut)]
+    if phase.name in WANTS_WHOLE_SCENES and not one_cut:
+        missing += _missing_of_scenes(evidence, phase)
+    passed, total = sum(cut.outcome == "passed" for cut in cuts), len(cuts)
+    needed = 1 if one_cut else phase.minimum_cuts
+    verdict, reason = _ruling(cuts, missing, phase, scope_key, needed)
+    return Judgement(
+        verdict,
+        reason,
+        cuts,
+        _judged_sha256(evidence, phase, scope_key, one_cut),
+        tuple(missing),
+        passed / total if total else None,
+        wilson_interval(passed, total) if total else None,
+    )
+
+
+def _ruling(
+    cuts: Sequence[JudgedCut], missing: Sequence[Missing], phase: Phase, scope_key: str, needed: int
+) -> tuple[Ruling, str]:
+    total = len(cuts)
+    kinds = " or ".join(sorted(phase.cut_kinds))
+    if not total:
+        return "incomplete", f"no {kinds} cuts in this scope"
+    if missing:
+        return "incomplete", "; ".join(_said(entry) for entry in missing)
+    if total < needed:
+        return (
+            "incomplete",
+            f"{total} {'cut' if total == 1 else 'cuts'} judged; {needed} are needed to say anything",
+        )
+    passed = sum(cut.outcome == "passed" for cut in cuts)
+    if needed == 1 and total == 1:
+        names = ", ".join(failing.metric for failing in cuts[0].failing)
+        return ("passed", "the take passes every metric") if passed else ("failed", f"the take fails {names}")
+    share = f"{passed} of {total} cuts pass every metric; {phase.pass_rate:.0%} must"
+    return ("passed" if passed >= phase.pass_rate * total - 1e-9 else "failed"), share
+
+
+def _said(entry: Missing) -> str:
+    count = f"{len(entry.cut_keys)} {'cut' if len(entry.cut_keys) == 1 else 'cuts'}"
+    if entry.metric is not None:
+        return f"{entry.metric} of {count}: {entry.reason}"
+    have = "has" if len(entry.cut_keys) == 1 else "have"
+    return f"{count} {have} {entry.reason}" + (f"; {entry.remedy}" if entry.remedy else "")
+
+
+def _missing_of_cuts(cuts: Sequence[JudgedCut]) -> list[Missing]:
+    """What unmeasured cuts lack, one entry for all cuts that lack the same for the same reason."""
+    by_lack: dict[tuple[str | None, str, str | None], list[str]] = {}
+    for cut in cuts:
+        if cut.outcome == "unmeasured":
+            for lack in cut.lacks:
+                by_lack.setdefault(lack, []).append(cut.evidence.cut_key)
+    return [Missing(*lack, tuple(keys)) for lack, keys in by_lack.items()]
+
+
+def _missing_of_sample(cuts: Sequence[JudgedCut], phase: Phase, one_cut: bool) -> list[Missing]:
+    """The sampled metrics that no take of the scope has."""
+    missing = []
+    for rule in phase.rules if cuts and not one_cut else ():
+        found = [cut.evidence.measurements.get(rule.metric) for cut in cuts]
+        if rule.sampled and rule.decides and not any(entry and entry.value is not None for entry in found):
+            said = next((entry for entry in found if entry), None)
+            reason = said.reason if said and said.reason else "not measured yet"
+            keys = tuple(cut.evidence.cut_key for cut in cuts)
+            missing.append(
+                Missing(rule.metric, f"a sample is wanted; {reason}", said.remedy if said else None, keys)
+            )
+    return missing
+
+
+def _missing_of_scenes(evidence: Sequence[CutEvidence], phase: Phase) -> list[Missing]:
+    """Cuts of the other kinds without a take, which leave their scenes unfinished."""
+    keys = tuple(cut.cut_key for cut in evidence if cut.job_id is None and cut.kind not in phase.cut_kinds)
+    reason = "no finished take, so that scenes are not whole"
+    return [Missing(None, reason, RENDER_COMFYUI, keys)] if keys else []
+
+
+def _failing(evidence: CutEvidence, rule: Rule, found: Measured, value: float) -> Failing:
+    assert evidence.job_id is not None
+    assert evidence.take_number is not None
+    assert rule.threshold is not None
+    worst = found.details.get("lowest" if rule.comparison == "at_least" else "highest")
+    details = {"broken": found.details["broken"]} if "broken" in found.details else {}
+    return Failing(
+        evidence.cut_key,
+        evidence.job_id,
+        evidence.take_number,
+        rule.metric,
+        value,
+        rule.threshold,
+        rule.comparison,
+        worst["frame"] if worst else None,
+        details,
+    )
+
+
+def _judged_sha256(evidence: Sequence[CutEvidence], phase: Phase, scope_key: str, one_cut: bool) -> str:
+    """A hash over everything that the judgement depends on; equal hashes, equal judgements."""
+    judged = {
+        "phase": phase.name,
+        "scope": scope_key,
+        "demands": [1.0, 1] if one_cut else [phase.pass_rate, phase.minimum_cuts],
+        "rules": [
+            [rule.metric, rule.comparison, rule.threshold, sorted(rule.cut_kinds)] for rule in phase.rules
+        ],
+        "cuts": [
+            [
+                cut.cut_key,
+                cut.kind,
+                cut.job_id,
+                cut.recipe_hash,
+                cut.has_animatic,
+                cut.has_cast,
+                {
+                    rule.metric: [found.state, found.value, found.reason, *found.provenance]
+                    for rule in phase.rules_for(cut.kind, cut.has_cast)
+                    if (found := cut.measurements.get(rule.metric))
+                },
+            ]
+            for cut in evidence
+        ],
+    }
+    return hashlib.sha256(json.dumps(judged, sort_keys=True).encode()).hexdigest()
