@@ -7,6 +7,7 @@ import asyncio
 import logging
 import os
 import signal
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -20,7 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Serve until SIGTERM, SIGINT or, with ``--shared``, until nobody uses the server any more."""
     options = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
-    asyncio.run(_serve(options))
+    try:
+        asyncio.run(_serve(options))
+    except OSError as error:
+        sys.exit(f"the preview server can't serve: {error}")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -58,7 +58,7 @@ class Folders:
         base = os.path.normpath(self.root / kind)
         path = os.path.normpath(os.path.join(base, *parts))  # noqa: PTH118 - an absolute part must not win unseen
         if path != base and not path.startswith(base + os.sep):
-            raise OutsideFolderError(path)
+            raise OutsideFolderError(f"{path} is outside the folder {base}")
         return Path(path)
 
     def next_output(self, prefix: str, suffix: str, width: int, height: int) -> OutputName:
@@ -69,7 +69,7 @@ class Folders:
         prefix = prefix.replace("%width%", str(width)).replace("%height%", str(height))
         base = self.inside("output", prefix)
         if base == self.output:
-            raise OutsideFolderError(base)
+            raise OutsideFolderError(f"{prefix!r} names no file in the folder {self.output}")
         base.parent.mkdir(parents=True, exist_ok=True)
         subfolder = "" if base.parent == self.output else base.parent.relative_to(self.output).as_posix()
         with self._naming:

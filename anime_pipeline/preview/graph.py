@@ -70,9 +70,10 @@ def signatures(prompt: Prompt, folders: Folders) -> dict[str, str]:
     return known
 
 
-def filename_prefixes(prompt: Prompt) -> list[str]:
-    """The output prefixes that a graph names, for whoever looks for one cut among many."""
-    values = (node.get("inputs", {}).get("filename_prefix") for node in prompt.values())
+def filename_prefixes(prompt: Mapping[str, Any]) -> list[str]:
+    """The output prefixes that a graph names, also an invalid one: to look for one cut among many."""
+    inputs = [node.get("inputs") for node in prompt.values() if isinstance(node, dict)]
+    values = [given.get("filename_prefix") for given in inputs if isinstance(given, dict)]
     return [value for value in values if isinstance(value, str)]
 
 

@@ -24,6 +24,7 @@ _LOG_LINES = 15
 
 _used: dict[Path, UsersLock] = {}
 _using = threading.Lock()
+_started: list[subprocess.Popen[bytes]] = []  # kept, so that a child that ended is reaped quietly
 
 
 class PreviewServerError(UserError):
@@ -34,7 +35,7 @@ def ensure_preview_server(settings: Settings) -> str:
     """URL of this home's preview server, started in the background if none runs.
 
     This process counts as its user until it ends; the server goes a few seconds after its last user. Safe to
-    call from several threads and processes at once. Raises PreviewServerError with the end of the server's log.
+    call from several threads and processes at once. Raises PreviewServerError with the end of the log.
     """
     home = settings.home
     with _using:
@@ -63,7 +64,7 @@ def _start(home: Path) -> str:
     reader, writer = os.pipe()
     try:
         with log.open("ab") as output:
-            subprocess.Popen(
+            process = subprocess.Popen(
                 [
                     sys.executable,
                     *("-m", "anime_pipeline.preview", "--home", str(home), "--port", "0"),
@@ -75,6 +76,7 @@ def _start(home: Path) -> str:
                 pass_fds=(writer,),
                 start_new_session=True,
             )
+        _started.append(process)
         os.close(writer)
         ready, _, _ = select.select([reader], [], [], START_SECONDS)
         url = os.read(reader, 4096).decode().strip() if ready else ""

@@ -77,7 +77,7 @@ class PreviewServer:
 
     async def stop(self) -> None:
         """Interrupt what runs, close every socket, stop serving."""
-        self.sockets.cut(None)
+        self.sockets.close()
         await asyncio.to_thread(self._worker.stop)
         if self._runner is not None:
             await self._runner.cleanup()

@@ -17,7 +17,7 @@ class Sockets:
 
     def __init__(self) -> None:
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._listeners: dict[str, asyncio.Queue[str | None]] = {}
+        self._listeners: dict[str, _Listener] = {}
 
     def start(self) -> None:
         """Remember the loop that the sockets live in."""
@@ -31,9 +31,14 @@ class Sockets:
         self._loop.call_soon_threadsafe(self._deliver, text, client_id)
 
     def cut(self, client_id: str | None) -> None:
-        """Close the socket of one client, or all of them; from any thread."""
+        """Drop the connection of one client, or all, without a word; from any thread."""
         if self._loop is not None and not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._hang_up, client_id)
+            self._loop.call_soon_threadsafe(self._drop, client_id)
+
+    def close(self) -> None:
+        """Say goodbye to all."""
+        for listener in self._listeners.values():
+            listener.put(None)
 
     async def listen(
         self, request: web.Request, status: dict[str, Any], features: dict[str, Any]
@@ -42,46 +47,57 @@ class Sockets:
         socket = web.WebSocketResponse(heartbeat=30)
         await socket.prepare(request)
         client_id = request.query.get("clientId") or uuid4().hex
-        waiting: asyncio.Queue[str | None] = asyncio.Queue(MAX_WAITING)
-        self._listeners[client_id] = waiting
-        waiting.put_nowait(json.dumps({"type": "status", "data": {**status, "sid": client_id}}))
-        writer = asyncio.create_task(_write(socket, waiting))
+        listener = self._listeners[client_id] = _Listener(request.transport)
+        listener.put(json.dumps({"type": "status", "data": {**status, "sid": client_id}}))
+        writer = asyncio.create_task(listener.write_to(socket))
         try:
             async for message in socket:
                 if message.type == WSMsgType.TEXT and '"feature_flags"' in message.data:
-                    waiting.put_nowait(json.dumps({"type": "feature_flags", "data": features}))
+                    listener.put(json.dumps({"type": "feature_flags", "data": features}))
         finally:
             writer.cancel()
-            if self._listeners.get(client_id) is waiting:
+            if self._listeners.get(client_id) is listener:
                 del self._listeners[client_id]
         return socket
 
     def _deliver(self, text: str, client_id: str | None) -> None:
-        chosen = list(self._listeners) if client_id is None else [client_id]
-        for listener in chosen:
-            waiting = self._listeners.get(listener)
-            if waiting is None:
-                continue
-            if waiting.full():
-                self._hang_up(listener)
-            else:
-                waiting.put_nowait(text)
+        for listener in self._chosen(client_id):
+            listener.put(text)
 
-    def _hang_up(self, client_id: str | None) -> None:
-        chosen = list(self._listeners) if client_id is None else [client_id]
-        for listener in chosen:
-            waiting = self._listeners.pop(listener, None)
-            if waiting is None:
-                continue
-            while not waiting.empty():
-                waiting.get_nowait()
-            waiting.put_nowait(None)
+    def _drop(self, client_id: str | None) -> None:
+        for listener in self._chosen(client_id):
+            listener.abort()
+
+    def _chosen(self, client_id: str | None) -> list[_Listener]:
+        if client_id is None:
+            return list(self._listeners.values())
+        return [self._listeners[client_id]] if client_id in self._listeners else []
 
 
-async def _write(socket: web.WebSocketResponse, waiting: asyncio.Queue[str | None]) -> None:
-    while (text := await waiting.get()) is not None:
-        try:
-            await socket.send_str(text)
-        except ConnectionError:
-            return
-    await socket.close()
+class _Listener:
+    """One client's connection with the messages that wait to be written to it."""
+
+    def __init__(self, transport: asyncio.Transport | None) -> None:
+        self._transport = transport
+        self._waiting: asyncio.Queue[str | None] = asyncio.Queue(MAX_WAITING)
+
+    def put(self, text: str | None) -> None:
+        """Queue a message, or None for the end; a client that reads nothing for too long is dropped."""
+        if self._waiting.full():
+            self.abort()
+        else:
+            self._waiting.put_nowait(text)
+
+    def abort(self) -> None:
+        """Break the connection off."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    async def write_to(self, socket: web.WebSocketResponse) -> None:
+        """Write until the end or until the client is gone."""
+        while (text := await self._waiting.get()) is not None:
+            try:
+                await socket.send_str(text)
+            except ConnectionError:
+                return
+        await socket.close()

@@ -50,7 +50,7 @@ class UsersWatch:
     starting lock, so no process can find the address of a server that is about to go.
     """
 
-    def __init__(self, home: Path, instance: str, end: Callable[[], None]) -> None:
+    def __init__(self, home: Path, instance: str, end: Callable[[], object]) -> None:
         self._home = home
         self._instance = instance
         self._end = end

@@ -1,4 +1,4 @@
-"""Files from frames: PNG with its graph inside, animated WebP, and H.264 in mp4 with equal bytes every time."""
+"""Files from frames: PNG with its graph inside, animated WebP, H.264 in mp4 with equal bytes every time."""
 
 from __future__ import annotations
 

@@ -65,7 +65,7 @@ class _Info:
         return web.json_response(FEATURES)
 
     async def misbehave(self, request: web.Request) -> web.Response:
-        """``{kind, times, match?, seconds?}`` plans a fault, ``times`` null for ever; ``{clear: true}`` ends all."""
+        """``{kind, times, match?, seconds?}`` plans a fault, times null for ever; {clear: true} ends all."""
         body = await read_object(request)
         if body.get("clear"):
             self._server.misbehaviours.clear()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -52,7 +51,7 @@ class _Prompts:
             return error_response("no_prompt", "No prompt provided", "No prompt provided")
         if not isinstance(prompt, dict):
             return error_response("invalid_prompt", "The prompt is not an object of nodes")
-        faults = self._server.misbehaviours.for_submission(_prefixes(prompt))
+        faults = self._server.misbehaviours.for_submission(filename_prefixes(prompt))
         if "error_500" in faults:
             raise web.HTTPInternalServerError(text="the preview server was told to fail this request")
         prompt_id = self._prompt_id(body)
@@ -149,10 +148,6 @@ class _Prompts:
             return given if isinstance(given, str) and str(UUID(given)) == given else None
         except ValueError:
             return None
-
-
-def _prefixes(prompt: dict[str, Any]) -> Iterable[str]:
-    return filename_prefixes({key: node for key, node in prompt.items() if isinstance(node, dict)})
 
 
 def _ids(given: Any) -> list[str]:
