@@ -101,8 +101,9 @@ def create_cluster(home: Path) -> Path:
     cluster.parent.mkdir(parents=True, exist_ok=True)
     account = account_for_new_cluster(home)
     if account.can_enter(cluster.parent):
-        staging = cluster.with_name("new")
-        shutil.rmtree(staging, ignore_errors=True)
+        for earlier in cluster.parent.glob("new-*"):
+            shutil.rmtree(earlier, ignore_errors=True)
+        staging = cluster.with_name(f"new-{secrets.token_hex(4)}")
         made = _initialise(staging, account)
         made.rename(cluster)
         shutil.rmtree(staging)

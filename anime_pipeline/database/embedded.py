@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+from contextlib import suppress
 from pathlib import Path
 from threading import RLock
 
@@ -49,14 +50,13 @@ class EmbeddedServer:
         with self._guard:
             if self._user_pid == os.getpid() and self._running() is not None:
                 return
-            users = UsersLock(self._home / "run", "postgres")
-            with users.starting():
-                if self._user_pid != os.getpid():
-                    users.enter()
-                    self._users, self._user_pid = users, os.getpid()
-                    atexit.register(self._at_exit)
-                self._start_if_needed()
-                self._create_databases()
+            try:
+                self._enter_and_start()
+            except OSError as error:
+                raise DatabaseError(
+                    f"The database can't be used in {self._home}: {error}",
+                    "Check the owner and free space of that folder, or set ANIME_HOME to one of your own.",
+                ) from error
 
     def keep_running(self) -> None:
         """Let the server outlive its users, until :meth:`stop` or the machine's restart."""
@@ -77,11 +77,20 @@ class EmbeddedServer:
     def _running(self) -> postmaster.Postmaster | None:
         return postmaster.running(cluster_folder(self._home).resolve())
 
+    def _enter_and_start(self) -> None:
+        users = UsersLock(self._home / "run", "postgres")
+        with users.starting():
+            if self._user_pid != os.getpid():
+                users.enter()
+                self._users, self._user_pid = users, os.getpid()
+                atexit.register(self._at_exit)
+            self._start_if_needed()
+            self._create_databases()
+
     def _start_if_needed(self) -> None:
         cluster = cluster_folder(self._home)
         data = cluster.resolve() if cluster.exists() else create_cluster(self._home)
-        if postmaster.running(data) is None:
-            postmaster.start(data, self._log)
+        postmaster.start(data, self._log)
 
     def _create_databases(self) -> None:
         maintenance = self.url("postgres")
@@ -111,10 +120,11 @@ class EmbeddedServer:
             return
         with self._guard, UsersLock(self._home / "run", "postgres").starting():
             if self._leave() and not self._kept():
-                postmaster.stop(cluster_folder(self._home).resolve())
+                with suppress(DatabaseError):  # nobody is left to tell; the next command finds it running
+                    postmaster.stop(cluster_folder(self._home).resolve())
 
     def _leave(self) -> bool:
-        """Be no user any more; True when this was the last one. A forked child is not the one that entered."""
+        """Be no user any more; True when this was the last one. A forked child never was one."""
         if self._users is None or self._user_pid != os.getpid():
             return False
         self._user_pid = None

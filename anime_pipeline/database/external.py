@@ -10,6 +10,7 @@ from sqlalchemy.exc import ArgumentError
 from anime_pipeline.database.errors import DatabaseError
 
 DRIVER = "postgresql+psycopg2"
+OLDEST_MAJOR = 14  # the first with CREATE OR REPLACE TRIGGER
 _KNOWN_DRIVERS = frozenset({"postgres", "postgresql", DRIVER})
 
 
@@ -40,23 +41,29 @@ def render(url: URL) -> str:
 
 def connect(url: URL) -> psycopg2.extensions.connection:
     """A plain connection in autocommit mode, for what a transaction can't do."""
-    # libpq knows no `+psycopg2`.
-    connection = psycopg2.connect(render(url.set(drivername="postgresql")), connect_timeout=10)
+    _, arguments = url.get_dialect()().create_connect_args(url)
+    connection: psycopg2.extensions.connection = psycopg2.connect(**{"connect_timeout": 10, **arguments})
     connection.autocommit = True
     return connection
 
 
 def check_reachable(url: URL, name: str) -> None:
-    """Raise DatabaseError, in words, where nobody answers at ``url``."""
+    """Raise DatabaseError, in words, where no PostgreSQL that is new enough answers at ``url``."""
+    shown = url.render_as_string(hide_password=True)
     try:
-        connect(url).close()
+        connection = connect(url)
+        version = connection.server_version
+        connection.close()
     except psycopg2.OperationalError as error:
-        shown = url.render_as_string(hide_password=True)
-        reason = str(error).strip().splitlines()[-1]
+        reason = str(error).strip().splitlines()[0]
         raise DatabaseError(
             f"{name} ({shown}) can't be used: {reason}",
             f"Check host, port, database, user and password, or unset {name} to use the embedded server.",
         ) from error
+    if version < OLDEST_MAJOR * 10_000:
+        raise DatabaseError(
+            f"{name} ({shown}) is PostgreSQL {version // 10_000}; it must be {OLDEST_MAJOR} or newer."
+        )
 
 
 def create_database_if_missing(url: URL, through: URL, name: str) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+import psycopg2
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import Script
 from alembic.script.revision import RevisionMap
@@ -27,6 +28,8 @@ SQL_FOLDER = Path(__file__).parent / "sql"
 LEDGER = {"version_table": "schema_revisions", "version_table_schema": "studio"}
 BASE = "base"
 _MIGRATOR_LOCK = 0x616E696D65  # "anime"
+MIGRATOR_LOCK_TIMEOUT = "60s"
+TABLE_LOCK_TIMEOUT = "10s"
 _LOCK_NOT_AVAILABLE = "55P03"
 _REFUSED = "55000"  # object_not_in_prerequisite_state: what our down files raise
 
@@ -83,7 +86,7 @@ def downgrade(settings: Settings, revision: str) -> list[str]:
 def status(settings: Settings) -> MigrationStatus:
     """The current revision, the newest one, and what ``upgrade`` would apply."""
     scripts = _scripts()
-    with engine_for(settings).connect() as connection:
+    with _errors_in_words(), engine_for(settings).connect() as connection:
         heads = MigrationContext.configure(connection, opts=dict(LEDGER)).get_current_heads()
     current = _current(heads, scripts)
     pending = tuple(script.revision for script in _after(scripts, current))
@@ -165,27 +168,25 @@ def _migrate(settings: Settings, steps: Steps) -> None:
 
 def _become_the_migrator(connection: Connection) -> None:
     """Wait for another migrator to end; after that, rather give up than queue behind an open transaction."""
-    connection.execute(text("SET LOCAL lock_timeout = '60s'"))
+    connection.execute(text(f"SET LOCAL lock_timeout = '{MIGRATOR_LOCK_TIMEOUT}'"))
     connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATOR_LOCK})
-    connection.execute(text("SET LOCAL lock_timeout = '10s'"))
+    connection.execute(text(f"SET LOCAL lock_timeout = '{TABLE_LOCK_TIMEOUT}'"))
 
 
 @contextmanager
 def _errors_in_words() -> Iterator[None]:
     try:
         yield
-    except DBAPIError as error:
-        raise _in_words(error.orig) from error
-    except Exception as error:
-        if not hasattr(error, "pgcode"):
-            raise
-        raise _in_words(error) from error
+    except (DBAPIError, psycopg2.Error) as error:
+        raise _in_words(error.orig if isinstance(error, DBAPIError) else error) from error
 
 
 def _in_words(error: BaseException | None) -> MigrationError:
     """The driver's error as ours; nothing was changed in any case, since it is one transaction."""
     code = getattr(error, "pgcode", None)
     message = str(error).strip().splitlines()[0] if str(error).strip() else "unknown error"
+    if code is None:
+        return MigrationError(f"The database can't be reached: {message}", "Start it, then try again.")
     if code == _LOCK_NOT_AVAILABLE:
         return MigrationError(
             "The database is in use: the migration waited for a lock and gave up; nothing was changed.",

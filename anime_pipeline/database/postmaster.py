@@ -25,7 +25,7 @@ _POLL_SECONDS = 0.02
 _READY = "ready"
 _PID_LINE, _START_LINE, _PORT_LINE, _STATUS_LINE = 0, 2, 3, 7
 
-# The servers that this process started: its children, to be reaped by it.
+# The servers that this process started: its children, to be reaped by it. A fork has them too, but no claim.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
@@ -53,28 +53,26 @@ def running(cluster: Path) -> Postmaster | None:
 
 
 def start(cluster: Path, log: ServerLog) -> Postmaster:
-    """Start the server of ``cluster`` and wait until it takes connections.
+    """Have the server of ``cluster`` running and taking connections; one that is on its way is waited for.
 
     It gets its own session, so that a signal to a command's process group doesn't reach it. Two troubles pass
     by themselves and are tried again: a port that somebody took, and a killed server whose last workers are
     still going.
     """
     deadline = time.monotonic() + START_SECONDS
-    while True:
-        log.begin()
-        process = _launch(cluster, log)
-        found = _wait_until_ready(cluster, process, deadline)
-        if found is not None:
+    process: subprocess.Popen[bytes] | None = None
+    while time.monotonic() < deadline:
+        found = running(cluster)
+        if found is not None and found.ready:
             return found
-        if process.poll() is None:
-            os.kill(process.pid, signal.SIGQUIT)
-            process.wait()
-            raise log.error(f"The database did not get ready within {START_SECONDS:.0f} seconds")
-        if log.says_port_taken():
-            write_secrets(cluster, replace(read_secrets(cluster), port=free_port()))
-        elif not log.says_still_in_use() or time.monotonic() > deadline:
-            raise log.error("The database did not start")
+        if process is not None and process.poll() is not None:
+            _mend_or_raise(cluster, log)
+            process = None
+        if process is None and found is None:
+            log.begin()
+            process = _launch(cluster, log)
         time.sleep(_POLL_SECONDS)
+    raise log.error(f"The database did not get ready within {START_SECONDS:.0f} seconds")
 
 
 def stop(cluster: Path) -> None:
@@ -114,13 +112,12 @@ def _launch(cluster: Path, log: ServerLog) -> subprocess.Popen[bytes]:
     return process
 
 
-def _wait_until_ready(cluster: Path, process: subprocess.Popen[bytes], deadline: float) -> Postmaster | None:
-    while process.poll() is None and time.monotonic() < deadline:
-        found = running(cluster)
-        if found is not None and found.pid == process.pid and found.ready:
-            return found
-        time.sleep(_POLL_SECONDS)
-    return None
+def _mend_or_raise(cluster: Path, log: ServerLog) -> None:
+    """After a start that failed: return where the next one can go better."""
+    if log.says_port_taken():
+        write_secrets(cluster, replace(read_secrets(cluster), port=free_port()))
+    elif not log.says_still_in_use():
+        raise log.error("The database did not start")
 
 
 def _disown_stale_pid(cluster: Path) -> None:
@@ -143,14 +140,13 @@ def _disown_stale_pid(cluster: Path) -> None:
 
 def _serves(pid: int, cluster: Path) -> bool:
     """Whether process ``pid`` is the server of ``cluster``, by its command line."""
-    return _is_alive(pid) and str(cluster) in _command_line(pid)
+    child = _children.get(pid)
+    if child is not None:
+        child.poll()  # reap it, if it has ended
+    return f" {cluster} " in f" {_command_line(pid)} "
 
 
 def _is_alive(pid: int) -> bool:
-    child = _children.get(pid)
-    if child is not None and child.poll() is not None:
-        del _children[pid]
-        return False
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -164,7 +160,7 @@ def _command_line(pid: int) -> str:
     """The command line of a process; empty for one that has ended, also where nobody has reaped it yet."""
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
-    except FileNotFoundError:
+    except (FileNotFoundError, ProcessLookupError):
         if Path("/proc/self").exists():
             return ""
     listed = subprocess.run(

@@ -14,6 +14,7 @@ _STILL_IN_USE = ("pre-existing shared memory block", "is still in use")
 _REMEDIES = {
     "No space left on device": "Free some disk space and try again.",
     "could not create shared memory segment": "Give the container or machine more shared memory.",
+    "Permission denied": "The server's account must be able to enter every folder above the home's postgres.",
     "has wrong ownership": "Run as the owner of the home, or give its postgres folder back to one account.",
     "has invalid permissions": "Make the folder postgres/cluster readable by its owner alone (chmod 700).",
     "execution of the PostgreSQL server is not permitted": "Give postgres/cluster to another account.",

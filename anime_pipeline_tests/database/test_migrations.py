@@ -1,0 +1,179 @@
+"""Defends the way of the schema: up, down without losing a row, up again, and one migrator at a time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+import pytest
+from sqlalchemy import inspect, text
+
+from anime_pipeline.database import migrations
+from anime_pipeline.database.errors import MigrationError
+from anime_pipeline.database.session import engine_for, session_scope
+from anime_pipeline.settings import Settings
+
+REVISIONS = ["0001_v1", "0002_v2", "0003_studio", "0004_gates"]
+
+
+def execute(settings: Settings, *statements: str) -> None:
+    with session_scope(settings) as session:
+        for statement in statements:
+            session.execute(text(statement))
+
+
+def scalar(settings: Settings, query: str) -> object:
+    with session_scope(settings) as session:
+        return session.scalar(text(query))
+
+
+def tables(settings: Settings, schema: str) -> set[str]:
+    return set(inspect(engine_for(settings)).get_table_names(schema=schema))
+
+
+def test_up_down_and_up_again(empty_settings: Settings) -> None:
+    assert migrations.status(empty_settings).current is None
+    assert migrations.upgrade(empty_settings) == REVISIONS
+    assert migrations.downgrade(empty_settings, "base") == REVISIONS[::-1]
+    assert tables(empty_settings, "public") == set()
+    assert migrations.upgrade(empty_settings) == REVISIONS
+    assert migrations.status(empty_settings).pending == ()
+
+
+def test_up_twice_does_nothing(settings: Settings) -> None:
+    assert migrations.upgrade(settings) == []
+
+
+@pytest.mark.parametrize("revision", ["0002", "0002_v2"])
+def test_down_to_a_revision_by_number_or_name(settings: Settings, revision: str) -> None:
+    assert migrations.downgrade(settings, revision) == ["0004_gates", "0003_studio"]
+    assert migrations.status(settings).current == "0002_v2"
+
+
+def test_an_unknown_revision_names_the_known_ones(settings: Settings) -> None:
+    with pytest.raises(MigrationError) as caught:
+        migrations.downgrade(settings, "0009")
+    assert "0002_v2" in (caught.value.remedy or "")
+
+
+def test_a_database_of_a_newer_version_is_left_alone(settings: Settings) -> None:
+    execute(settings, "UPDATE studio.schema_revisions SET version_num = '9999_future'")
+    with pytest.raises(MigrationError, match="9999_future"):
+        migrations.upgrade(settings)
+
+
+@pytest.mark.parametrize(
+    ("statement", "target", "named"),
+    [
+        ("INSERT INTO stories (story_id, title) VALUES ('s', 'S')", "base", "stories"),
+        (
+            "UPDATE quality_gates SET threshold_value = 0.5 WHERE gate_name = 'style_clip_minimum'",
+            "base",
+            "own",
+        ),
+        ("INSERT INTO projects (name) VALUES ('Lantern Post')", "0001", "projects"),
+        ("INSERT INTO characters (name, base_prompt) VALUES ('Mika', 'courier')", "0001", "characters"),
+        ("INSERT INTO jobs (job_type) VALUES ('still_image')", "0001", "jobs"),
+        (
+            "INSERT INTO studio.media_files (sha256, kind, suffix, bytes, location) "
+            "VALUES (repeat('a', 64), 'image', '.png', 1, 'aa')",
+            "0002",
+            "media_files",
+        ),
+        (
+            "UPDATE quality_gates SET threshold_value = 0.2 WHERE gate_name = 'temporal_lpips_maximum'",
+            "0003",
+            "own",
+        ),
+        (
+            "INSERT INTO studio.gate_thresholds SELECT id, 'style_clip_minimum', 0.8 FROM projects",
+            "0003",
+            "own",
+        ),
+    ],
+)
+def test_down_refuses_to_lose_rows(settings: Settings, statement: str, target: str, named: str) -> None:
+    execute(settings, statement)
+    with pytest.raises(MigrationError, match=named):
+        migrations.downgrade(settings, target)
+    assert migrations.status(settings).current == REVISIONS[-1], "a refusal undoes nothing"
+
+
+def test_an_installation_of_v1_keeps_its_rows_and_thresholds(empty_settings: Settings) -> None:
+    """A tower system has the 13 tables and rows, and no ledger."""
+    first = (migrations.SQL_FOLDER / "0001_v1.up.sql").read_text()
+    with engine_for(empty_settings).begin() as connection:
+        connection.exec_driver_sql(first)
+    execute(
+        empty_settings,
+        "INSERT INTO characters (name) VALUES ('Mika')",
+        "UPDATE quality_gates SET threshold_value = 0.6 WHERE gate_name = 'face_similarity_minimum'",
+        "INSERT INTO quality_gates (gate_name, gate_type, threshold_value) "
+        "VALUES ('temporal_lpips_maximum', 'theirs', 0.3)",
+    )
+    migrations.upgrade(empty_settings)
+    gates = "SELECT threshold_value FROM quality_gates WHERE gate_name = "
+    assert scalar(empty_settings, f"{gates} 'face_similarity_minimum'") == 0.6
+    assert scalar(empty_settings, f"{gates} 'temporal_lpips_maximum'") == 0.3
+    assert scalar(
+        empty_settings, "SELECT p.name FROM characters c JOIN projects p ON p.id = c.project_id"
+    ) == ("Default Anime Project")
+    migrations.downgrade(empty_settings, "0001")
+    assert scalar(empty_settings, f"{gates} 'temporal_lpips_maximum'") == 0.3
+    assert scalar(empty_settings, "SELECT project_id IS NULL FROM characters") is True
+
+
+def test_an_update_of_a_character_moves_updated_at(settings: Settings) -> None:
+    execute(settings, "INSERT INTO characters (name, updated_at) VALUES ('Mika', '2001-01-01')")
+    execute(settings, "UPDATE characters SET description = 'courier'")
+    assert scalar(settings, "SELECT updated_at > '2001-01-02' FROM characters") is True
+
+
+def test_each_metric_that_decides_has_its_gate(settings: Settings) -> None:
+    assert scalar(settings, "SELECT count(DISTINCT phase) FROM studio.phase_metrics") == 4
+    wrong_side = (
+        "SELECT count(*) FROM studio.phase_metrics WHERE (comparison = 'at_least' AND gate_name NOT LIKE '%minimum') "
+        "OR (comparison = 'at_most' AND gate_name NOT LIKE '%maximum')"
+    )
+    assert scalar(settings, wrong_side) == 0
+
+
+def test_a_failed_file_leaves_nothing_behind(empty_settings: Settings) -> None:
+    execute(empty_settings, "CREATE TABLE cuts (something TEXT)")
+    with pytest.raises(MigrationError, match="cuts"):
+        migrations.upgrade(empty_settings)
+    assert tables(empty_settings, "public") == {"cuts"}
+    assert migrations.status(empty_settings).current is None
+
+
+def test_two_migrators_at_once_apply_each_revision_once(empty_settings: Settings) -> None:
+    applied: list[list[str]] = []
+    together = threading.Barrier(3)
+
+    def migrate() -> None:
+        together.wait()
+        applied.append(migrations.upgrade(empty_settings))
+
+    in_threads(migrate, 3)
+    assert sorted(applied) == [[], [], REVISIONS]
+
+
+def test_a_migration_gives_up_on_a_table_in_use(
+    empty_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrations, "TABLE_LOCK_TIMEOUT", "50ms")
+    migrations.upgrade(empty_settings)
+    migrations.downgrade(empty_settings, "0001")
+    with engine_for(empty_settings).begin() as connection:
+        connection.execute(text("LOCK TABLE characters IN ACCESS SHARE MODE"))
+        with pytest.raises(MigrationError, match="in use"):
+            migrations.upgrade(empty_settings)
+    assert migrations.upgrade(empty_settings) == REVISIONS[1:]
+
+
+def in_threads(work: Callable[[], None], number: int) -> None:
+    threads = [threading.Thread(target=work) for _ in range(number)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
