@@ -36,9 +36,10 @@ def enqueue(session: Session, takes: list[NewTake]) -> list[int]:
     prompts = {take.context.cut_id: compose_prompt(take.context) for take in takes}
     recipes = {take.recipe.recipe_hash: _recipe_row(take.recipe) for take in takes}
     session.execute(insert(StoredRecipe).on_conflict_do_nothing(), list(recipes.values()))
-    scenes = dict(
-        session.execute(select(Cut.id, Cut.scene_id).where(Cut.id.in_(list(prompts)))).tuples().all()
-    )
+    scenes = {
+        row.id: row.scene_id
+        for row in session.execute(select(Cut.id, Cut.scene_id).where(Cut.id.in_(list(prompts))))
+    }
     jobs = [_job_row(take, prompts[take.context.cut_id], scenes.get(take.context.cut_id)) for take in takes]
     job_ids = list(session.scalars(plain_insert(Job).returning(Job.id, sort_by_parameter_order=True), jobs))
     numbered = list(zip(job_ids, takes, strict=True))

@@ -60,7 +60,8 @@ def drain_report(session: Session, job_ids: list[int]) -> DrainReport:
     rows = session.execute(
         text("""
             SELECT j.id, p.cut_key, t.take_number, j.status, j.error_message
-            FROM jobs j JOIN studio.takes t ON t.job_id = j.id JOIN studio.cut_profiles p USING (cut_id)
+            FROM jobs j JOIN studio.takes t ON t.job_id = j.id
+            JOIN studio.cut_profiles p ON p.cut_id = t.cut_id
             WHERE j.id = ANY(:job_ids)
         """),
         {"job_ids": job_ids},

@@ -79,16 +79,6 @@ def _text(owner: str, field: str) -> Callable[[Question], Answer]:
     return value
 
 
-def _style(field: str) -> Callable[[Question], Answer]:
-    def value(question: Question) -> Answer:
-        text = question.context.style_overrides.get(field)
-        if text is None:
-            return Absent(f"the scene's style overrides name no {field}"), {}
-        return text, {f"scene.style_overrides.{field}": text}
-
-    return value
-
-
 def _frames(question: Question) -> Answer:
     context = question.context
     if context.kind == "still":
@@ -116,6 +106,7 @@ def _lines(question: Question) -> Answer:
     context, burned = question.context, question.burns_subtitles
     if not burned and (context.kind == "still" or not context.lip_flap):
         return "[]", {}  # nobody's mouth moves, so what is said decides no pixel
+    figures = {figure.name for figure in context.figures}
     lines = [
         {
             "speaker": line.speaker,
@@ -124,8 +115,8 @@ def _lines(question: Question) -> Answer:
             "end_frame": min(line.end_frame, context.duration_frames),
         }
         for line in context.dialogue
-        # What is said while a loop is repeated shows in no frame of its own.
-        if line.start_frame < context.duration_frames
+        # Nobody is seen to say what comes from outside the picture, or while a loop plays again.
+        if line.start_frame < context.duration_frames and (burned or line.speaker in figures)
     ]
     return canonical_json(lines).decode(), {"cut.dialogue": lines} if lines else {}
 
@@ -238,8 +229,6 @@ _SLOTS: dict[str, Callable[[Question], Answer]] = {
     "frames": _frames,
     "fps": _text("cut", "fps"),
     "kind": _text("cut", "kind"),
-    "model": _style("model"),
-    "lora": _style("lora"),
     "reference_image": _reference_image,
     "background": _background,
     "location": _text("scene", "location"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -57,7 +57,13 @@ def cut_states(
     A constant number of queries. ``check_files`` also asks the media store whether each take's files are
     there.
     """
-    keys = active_cut_keys(session, scope)
+    return states_of(session, settings, active_cut_keys(session, scope), check_files)
+
+
+def states_of(
+    session: Session, settings: Settings, keys: Sequence[str], check_files: bool = True
+) -> list[CutState]:
+    """The state of these cuts, in the order given; as :func:`cut_states`."""
     contexts = load_cut_contexts(session, keys)
     library, suffixes = TemplateLibrary.of(settings), picture_suffixes(session, contexts.values())
     store = MediaStore.of(settings) if check_files else None
