@@ -82,12 +82,13 @@ class _Run(RunContext):
         self._tell("execution_start", {})
         if self._sabotage.cuts_socket:
             self._executor.sockets.cut(self._item.client_id)
-        keys = signatures(self.prompt, self.folders)
-        results = {node_id: cache[key] for node_id, key in keys.items() if key in cache}
-        cache.clear()
-        cache.update({keys[node_id]: result for node_id, result in results.items()})
-        self._tell("execution_cached", {"nodes": list(results)}, ids_last=True)
+        results: dict[str, NodeResult] = {}
         try:
+            keys = signatures(self.prompt, self.folders)
+            results.update({node_id: cache[key] for node_id, key in keys.items() if key in cache})
+            cache.clear()
+            cache.update({keys[node_id]: result for node_id, result in results.items()})
+            self._tell("execution_cached", {"nodes": list(results)}, ids_last=True)
             for node_id in execution_order(self.prompt, self._item.outputs, results):
                 self._node_id = node_id
                 self._executor.check_interrupt()
@@ -172,7 +173,7 @@ class _Run(RunContext):
         }
 
     def _where(self) -> dict[str, Any]:
-        class_type = self.prompt[self._node_id]["class_type"]
+        class_type = self.prompt[self._node_id]["class_type"] if self._node_id else ""
         return {"node_id": self._node_id, "node_type": class_type, "executed": self._executed}
 
     def _failure(self, error: Exception, results: Mapping[str, NodeResult]) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from pathlib import Path
 from typing import Any
 
 from anime_pipeline import __version__
@@ -30,7 +29,7 @@ MODEL_FOLDERS = (
 )
 
 
-def system_stats(instance: str, home: Path) -> dict[str, Any]:
+def system_stats(instance: str) -> dict[str, Any]:
     """/system_stats. ``server_kind`` says that this is not ComfyUI; the version is that of the protocol."""
     total, free = _memory()
     return {
@@ -49,7 +48,6 @@ def system_stats(instance: str, home: Path) -> dict[str, Any]:
             "server_kind": SERVER_KIND,
             "server_version": __version__,
             "instance": instance,
-            "home": str(home),
         },
         "devices": [
             {

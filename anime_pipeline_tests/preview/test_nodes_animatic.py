@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from pathlib import Path
 from typing import Any
 
 import av
@@ -14,6 +15,7 @@ from PIL import Image
 import anime_pipeline.preview.drawing as drawing
 from anime_pipeline_tests.preview.client import Client, shot_graph
 from anime_pipeline_tests.preview.conftest import Artist
+from anime_pipeline_tests.preview.running import running_preview_server
 
 FIGURES = [
     {
@@ -87,6 +89,23 @@ def test_another_picture_of_the_same_name_makes_another_shot(client: Client, art
         requests.post(f"{client.url}/upload/image", files=files, data={"overwrite": "1"}, timeout=20)
         client.render(shot_graph(figures=cast))
     assert [shot.figures[0].picture[0, 0, 0] for shot in artist.shots] == [10, 20]
+
+
+def test_the_real_artist_draws_the_same_film_twice_in_two_homes(tmp_path: Path) -> None:
+    if not hasattr(drawing, "draw_shot"):
+        pytest.skip("the drawing is not built in yet")
+    bodies = []
+    for home in ("one", "two"):
+        with running_preview_server(tmp_path / home) as server, Client(server.url) as client:
+            graph = shot_graph(
+                length=8, width=160, height=90, figures='[{"name": "Kon"}]', lines=json.dumps(LINES)
+            )
+            entry = client.render(graph)
+            assert entry["status"]["status_str"] == "success", entry["status"]
+            bodies.append(client.view(client.first_file(entry)).content)
+    assert bodies[0] == bodies[1]
+    with av.open(io.BytesIO(bodies[0])) as film:
+        assert sum(1 for _ in film.decode(video=0)) == 8
 
 
 def test_an_artists_failure_is_an_error_in_its_words(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

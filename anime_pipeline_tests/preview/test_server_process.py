@@ -33,6 +33,9 @@ sys.stdin.read()
 """
 
 
+needs_pidfd = pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="waits with pidfd_open, Linux only")
+
+
 @contextmanager
 def user(home: Path) -> Iterator[subprocess.Popen[str]]:
     """A process that uses the home's server until it is killed."""
@@ -64,6 +67,7 @@ def wait_until_gone(pid: int) -> None:
         os.close(descriptor)
 
 
+@needs_pidfd
 def test_all_users_of_a_home_share_one_server_and_it_ends_with_the_last(tmp_path: Path) -> None:
     with user(tmp_path) as one, user(tmp_path) as other:
         url = first_line(one)
@@ -77,6 +81,7 @@ def test_all_users_of_a_home_share_one_server_and_it_ends_with_the_last(tmp_path
     assert not address_file(tmp_path).exists()
 
 
+@needs_pidfd
 def test_a_killed_server_is_replaced(tmp_path: Path) -> None:
     with user(tmp_path) as one:
         first = first_line(one)

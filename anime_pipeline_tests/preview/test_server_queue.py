@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 
+from anime_pipeline.preview import executor
 from anime_pipeline.preview.prompt_queue import HISTORY_LIMIT, HistoryEntry, PromptQueue, QueueItem
 from anime_pipeline_tests.preview.client import Client, picture_graph, shot_graph, video_graph
 from anime_pipeline_tests.preview.conftest import Artist
@@ -187,6 +188,19 @@ def test_many_clients_at_once_each_get_their_own_render(server: RunningServer) -
         entries = list(pool.map(render, range(36)))
     prefixes = [next(iter(entry["outputs"].values()))["images"][0]["filename"] for entry in entries]
     assert prefixes == [f"c{number:03}_00001_.png" for number in range(36)]
+
+
+def test_a_failure_before_the_first_node_does_not_kill_the_worker(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> dict[str, str]:
+        raise PermissionError("no access to the picture")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(executor, "signatures", fail)
+        event, data = client.render(picture_graph())["status"]["messages"][-1]
+    assert (event, data["exception_type"]) == ("execution_error", "PermissionError")
+    assert client.render(picture_graph())["status"]["completed"]
 
 
 def test_the_queue_closes_while_someone_waits() -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import av
 import numpy as np
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
@@ -75,13 +76,13 @@ def save_mp4(path: Path, frames: Iterable[Pixels], *, width: int, height: int, f
     if width % 2 or height % 2:
         raise ValueError(f"H.264 with yuv420p needs an even width and height, not {width}x{height}")
     rate = Fraction(fps).limit_denominator(1001)
-    count = 0
+    count, converter = 0, VideoReformatter()  # one for all frames: setting it up costs as much as its work
     with whole_file(path) as part:
         options = {"movflags": "+faststart", "fflags": "+bitexact"}
         with av.open(str(part), "w", format="mp4", options=options) as container:
             stream = _h264_stream(container.add_stream("libx264", rate=rate), width, height, rate)
             for frame in frames:
-                container.mux(stream.encode(_picture(frame, count, rate)))
+                container.mux(stream.encode(_picture(frame, count, rate, converter)))
                 count += 1
             if not count:
                 raise ValueError("a film needs at least one frame")
@@ -100,9 +101,10 @@ def _h264_stream(stream: VideoStream, width: int, height: int, rate: Fraction) -
     return stream
 
 
-def _picture(frame: Pixels, number: int, rate: Fraction) -> av.VideoFrame:
-    picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24").reformat(
-        format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
+def _picture(frame: Pixels, number: int, rate: Fraction, converter: VideoReformatter) -> av.VideoFrame:
+    given = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame), format="rgb24")
+    picture = converter.reformat(
+        given, format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
     )
     picture.pts, picture.time_base = number, 1 / rate
     return picture

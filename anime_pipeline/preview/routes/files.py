@@ -50,7 +50,7 @@ class _Files:
             return web.Response(body=body, content_type=kind)
         kind = mimetypes.guess_type(filename)[0] or "application/octet-stream"
         kind = "application/octet-stream" if kind in _UNSAFE_TYPES else kind
-        disposition = f'filename="{path.name}"'
+        disposition = 'filename="{}"'.format(path.name.replace('"', "'"))
         return web.FileResponse(path, headers={"Content-Type": kind, "Content-Disposition": disposition})
 
     async def upload(self, request: web.Request) -> web.Response:

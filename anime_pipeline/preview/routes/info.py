@@ -59,7 +59,7 @@ class _Info:
         return web.json_response([])
 
     async def stats(self, request: web.Request) -> web.Response:
-        return web.json_response(system_stats(self._server.instance, self._server.home))
+        return web.json_response(system_stats(self._server.instance))
 
     async def features(self, request: web.Request) -> web.Response:
         return web.json_response(FEATURES)
