@@ -80,13 +80,10 @@ def _cuts_query(cut_keys: Collection[str]) -> Any:
 
 
 def _load_bibles(session: Session, project_ids: Iterable[int]) -> dict[int, Bible]:
-    newest = (
-        select(StoryBible)
-        .where(StoryBible.project_id.in_(list(project_ids)))
-        .distinct(StoryBible.project_id)
-        .order_by(StoryBible.project_id, StoryBible.version.desc().nulls_last())
-    )
-    return {bible.project_id or 0: _bible(bible) for bible in session.scalars(newest)}
+    query = select(StoryBible).where(StoryBible.project_id.in_(list(project_ids)))
+    by_version = session.scalars(query.order_by(StoryBible.version.nulls_first()))
+    newest = {bible.project_id: bible for bible in by_version}
+    return {project_id: _bible(bible) for project_id, bible in newest.items() if project_id is not None}
 
 
 def _bible(stored: StoryBible) -> Bible:

@@ -80,7 +80,8 @@ def _load_project(session: Session, stored: Stored, slug: str, name: str) -> dic
         .join(ProjectProfile, ProjectProfile.project_id == Project.id, isouter=True)
         .order_by(Project.id)
     )
-    found = session.execute(query.execution_options(populate_existing=True)).tuples().all()
+    rows = session.execute(query.execution_options(populate_existing=True))
+    found: list[tuple[Project, ProjectProfile | None]] = [(row[0], row[1]) for row in rows]
     ours = next((pair for pair in found if pair[1] and pair[1].slug == slug), None)
     namesake = next((pair for pair in found if pair[0].name == name), None)
     if namesake and namesake is not ours and (ours or namesake[1]):
