@@ -13,7 +13,7 @@ from pathlib import Path
 import requests
 
 from anime_pipeline.errors import UserError
-from anime_pipeline.preview.system import SERVER_KIND
+from anime_pipeline.preview import SERVER_KIND
 from anime_pipeline.preview.users_watch import LOCK_NAME, address_file, run_dir
 from anime_pipeline.settings import Settings
 from anime_pipeline.shared_process import UsersLock

@@ -7,12 +7,12 @@ import sys
 from typing import Any
 
 from anime_pipeline import __version__
+from anime_pipeline.preview import SERVER_KIND
 from anime_pipeline.preview.folders import Folders
 from anime_pipeline.preview.nodes import NODES
 from anime_pipeline.preview.nodes.base import InputSpec, Node
 
 PROTOCOL_VERSION = "0.33.0"
-SERVER_KIND = "preview"
 MAX_UPLOAD_BYTES = 100 * 1024 * 1024
 
 FEATURES: dict[str, Any] = {"supports_preview_metadata": False, "max_upload_size": MAX_UPLOAD_BYTES}
