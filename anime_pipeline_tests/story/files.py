@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -64,9 +65,9 @@ def small() -> dict[str, Any]:
 
 
 def write(folder: Path, data: Any) -> Path:
-    """The data as ``production.yaml`` in the folder; text is written as it is."""
+    """The data as ``production.yaml`` in the folder: text as it is, all else as JSON, which is YAML too."""
     path = folder / "production.yaml"
-    text = data if isinstance(data, str) else yaml.safe_dump(data, sort_keys=False, allow_unicode=True)
+    text = data if isinstance(data, str) else json.dumps(data, indent=1, ensure_ascii=False)
     path.write_text(text, encoding="utf-8")
     return path
 

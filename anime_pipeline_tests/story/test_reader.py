@@ -195,7 +195,7 @@ def test_a_file_that_is_not_there_or_no_text_is_one_message(tmp_path: Path) -> N
 
 
 def test_duplicate_keys_are_mistakes(tmp_path: Path) -> None:
-    text = write(tmp_path, small()).read_text() + "bible: {}\n"
+    text = write(tmp_path, small()).read_text().rstrip("}\n") + ', "bible": {}}'
     [found] = mistakes(tmp_path, text)
     assert "bible is given twice" in found.message
 

@@ -20,7 +20,7 @@ from anime_pipeline_tests.story.generated import productions
 
 
 @given(productions())
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
 def test_any_production_comes_back_as_written_and_twice_is_once(
     session: Session, tmp_path: Path, data: dict[str, Any]
 ) -> None:
