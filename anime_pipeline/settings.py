@@ -37,8 +37,12 @@ class Settings(BaseSettings):
         None, description="Folder of metric weights; unset: the folder `models` in the home."
     )
     batch_size: int = Field(25, ge=1, le=1000, description="Cuts that one Dagster run handles.")
-    prompts_in_flight: int = Field(2, ge=1, le=8, description="Prompts kept on a server, so that it never waits.")
-    lease_seconds: float = Field(60.0, gt=0, description="A lease without a heartbeat for this long is expired.")
+    prompts_in_flight: int = Field(
+        2, ge=1, le=8, description="Prompts kept on a server, so that it never waits."
+    )
+    lease_seconds: float = Field(
+        60.0, gt=0, description="A lease without a heartbeat for this long is expired."
+    )
     stall_seconds: float = Field(600.0, gt=0, description="No progress on a prompt for this long is a stall.")
     ui_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI that `dev` starts.")
     sensors: Literal["on", "off"] = Field("on", description="Default state of the sensors in a new home.")

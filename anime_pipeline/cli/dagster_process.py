@@ -55,6 +55,4 @@ def run_jobs(house: House, steps: Sequence[str], while_running: Callable[[], Non
             f"The Dagster process ended with status {process.returncode} before it could report.",
             f"read the end of {log}, then run the command again: finished work is kept",
         ) from None
-    return [
-        JobOutcome(o["job"], tuple(o["partitions"]), o["run_id"], o["error"]) for o in outcomes
-    ]
+    return [JobOutcome(o["job"], tuple(o["partitions"]), o["run_id"], o["error"]) for o in outcomes]

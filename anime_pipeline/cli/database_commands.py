@@ -41,5 +41,5 @@ def status(as_json: JsonOption = False) -> None:
     settings = get_settings()
     server.ensure_server(settings)
     state = migrations.status(settings)
-    facts = {"applied": list(state.applied), "pending": list(state.pending)}
+    facts = {"current": state.current, "head": state.head, "pending": list(state.pending)}
     print_json(facts) if as_json else print_facts(facts)

@@ -17,7 +17,8 @@ from anime_pipeline.database import server
 def env(as_json: JsonOption = False) -> None:
     """Print the environment in which `dagster`, `dagster dev` and `pytest` work on this home.
 
-    Use it as: eval "$(anime-pipeline env)". The embedded database then stays up until `anime-pipeline db stop`.
+    Use it as: eval "$(anime-pipeline env)". The embedded database then stays up until
+    `anime-pipeline db stop`.
     """
     house = open_house()
     server.keep_running(house.settings)

@@ -1,4 +1,4 @@
-"""Opens an installation for a command: database up and migrated, Dagster's home written, environment known."""
+"""Opens an installation for a command: database up and migrated, Dagster's home written."""
 
 from __future__ import annotations
 

@@ -1,8 +1,9 @@
-"""``anime-pipeline models``: the weights that learned metrics need; nothing is fetched unless asked for here."""
+"""``anime-pipeline models``: the weights of learned metrics; nothing is fetched unless asked for here."""
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+from dataclasses import asdict
+from typing import Annotated
 
 import typer
 
@@ -19,28 +20,15 @@ Name = Annotated[str, typer.Argument(help="A name from `anime-pipeline models li
 def list_models(as_json: JsonOption = False) -> None:
     """All weights: what uses them, their size and licence, and whether they are here."""
     folder = get_settings().models_path
-    rows = [
-        {
-            "name": entry.name,
-            "used_by": list(entry.used_by),
-            "megabytes": entry.megabytes,
-            "licence": entry.licence,
-            "commercial_use": entry.commercial_use,
-            "present": not missing_files(entry.name, folder),
-        }
-        for entry in catalogue()
-    ]
+    present = {entry.name: not missing_files(entry.name, folder) for entry in catalogue()}
     if as_json:
-        print_json(rows)
+        print_json([{**asdict(entry), "present": present[entry.name]} for entry in catalogue()])
         return
-    print_table(
-        f"Weights in {folder}",
-        ("name", "used by", "MB", "licence", "here"),
-        [
-            (r["name"], ", ".join(r["used_by"]), r["megabytes"], r["licence"], "yes" if r["present"] else "no")
-            for r in rows
-        ],
-    )
+    rows = [
+        (e.name, ", ".join(e.used_by), e.megabytes, e.licence, "yes" if present[e.name] else "no")
+        for e in catalogue()
+    ]
+    print_table(f"Weights in {folder}", ("name", "used by", "MB", "licence", "here"), rows)
 
 
 @app.command()
@@ -56,14 +44,17 @@ def where(name: Name, as_json: JsonOption = False) -> None:
 
 @app.command("verify")
 def verify_models(
-    name: Annotated[Optional[str], typer.Argument(help="Without it, all weights that are here.")] = None,
+    name: Annotated[str | None, typer.Argument(help="Without it, all weights that are here.")] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Hash the files of the weights that are here and say whether each is what it should be."""
     folder = get_settings().models_path
     names = [weights_named(name).name] if name else [e.name for e in catalogue()]
     checks = [
-        (entry, check) for entry in names for check in verify(entry, folder) if name or check.state != "absent"
+        (entry, check)
+        for entry in names
+        for check in verify(entry, folder)
+        if name or check.state != "absent"
     ]
     if as_json:
         print_json([{"name": entry, "file": check.path, "state": check.state} for entry, check in checks])

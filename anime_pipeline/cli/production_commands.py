@@ -1,26 +1,30 @@
-"""``anime-pipeline status``, ``render``, ``measure``, ``takes`` and ``deliver``: the day's work on a production."""
+"""``anime-pipeline status``, ``render``, ``measure``, ``takes``, ``deliver``: the day's work."""
 
 from __future__ import annotations
 
 from collections import Counter
 from dataclasses import asdict
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
 from anime_pipeline.cli.console import JsonOption, out, print_json, print_table
-from anime_pipeline.cli.dagster_process import JobOutcome, run_jobs
+from anime_pipeline.cli.dagster_process import JobOutcome
 from anime_pipeline.cli.house import House, open_house
-from anime_pipeline.cli.progress import production_progress
+from anime_pipeline.cli.production import assemble, measure_cuts, produce_cuts
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.delivery.masters import build_master
+from anime_pipeline.delivery.sheets import build_contact_sheet
 from anime_pipeline.errors import UserError
+from anime_pipeline.media.store import MediaStore
+from anime_pipeline.quality.gates import require_gate
+from anime_pipeline.quality.scores import binding_phases
 from anime_pipeline.rendering.staleness import CutState, cut_states
-from anime_pipeline.rendering.takes import list_takes, newest_finished_takes
-from anime_pipeline.story.listing import active_cut_keys, active_episode_keys, active_scene_keys
+from anime_pipeline.rendering.takes import list_takes
+from anime_pipeline.story.listing import active_cut_keys, active_episode_keys
 
 Scope = Annotated[
-    Optional[str], typer.Argument(help="A project, episode, scene or cut key; without it, everything.")
+    str | None, typer.Argument(help="A project, episode, scene or cut key; without it, everything.")
 ]
 
 
@@ -55,94 +59,94 @@ def status(scope: Scope = None, as_json: JsonOption = False) -> None:
 
 
 def _why(state: CutState) -> str:
-    return "\n".join(f"{change.field}: {change.old!r} → {change.new!r}" for change in state.changes)
+    changes = [f"{change.field}: {change.old!r} → {change.new!r}" for change in state.changes]
+    return "\n".join([*changes, *([state.reason] if state.reason else [])])
 
 
 def render(scope: Scope = None, as_json: JsonOption = False) -> None:
     """Render the cuts that have no current take, then measure and judge them."""
     house = open_house()
-    keys = cuts_of(house, scope)
-    outcomes = produce(house, keys)
-    _report(outcomes, as_json)
-
-
-def produce(house: House, keys: list[str]) -> list[JobOutcome]:
-    """Render what isn't current of the cuts, then measure and judge every one that has a finished take."""
-    wanted = set(keys)
-    with session_scope(house.settings) as session:
-        waiting = [
-            state.cut_key
-            for state in cut_states(session, house.settings)
-            if state.cut_key in wanted and state.state != "current"
-        ]
-    if not waiting:
-        return []
-    expected = {"rendered": len(waiting), "measured": len(waiting)}
-    with production_progress(house, expected) as update:
-        outcomes = run_jobs(house, ["sync", f"render_cuts={','.join(waiting)}"], update)
-        with session_scope(house.settings) as session:
-            rendered = newest_finished_takes(session, waiting)
-        if rendered:
-            outcomes += run_jobs(house, [f"measure_cuts={','.join(sorted(rendered))}"], update)
-    return outcomes
+    _report(produce_cuts(house, cuts_of(house, scope)), as_json)
 
 
 def measure(scope: Scope = None, as_json: JsonOption = False) -> None:
-    """Measure and judge the newest take of each cut; what is measured already isn't measured again."""
+    """Measure and judge the takes of the cuts; what is measured already isn't measured again."""
+    house = open_house()
+    _report(measure_cuts(house, cuts_of(house, scope)), as_json)
+
+
+def takes(cut: Annotated[str, typer.Argument(help="A cut key.")], as_json: JsonOption = False) -> None:
+    """List a cut's takes: which is selected, how each was judged, where its media is."""
     house = open_house()
     with session_scope(house.settings) as session:
-        rendered = sorted(newest_finished_takes(session, cuts_of(house, scope)))
-    if not rendered:
-        raise UserError("None of these cuts has a finished take.", "anime-pipeline render")
-    with production_progress(house, {"measured": len(rendered)}) as update:
-        outcomes = run_jobs(house, ["sync", f"measure_cuts={','.join(rendered)}"], update)
-    _report(outcomes, as_json)
+        listed = list_takes(session, cuts_of(house, cut))
+    store = MediaStore.of(house.settings)
+    media = [store.local_path(t.film.sha256, t.film.suffix) if t.film else None for t in listed]
+    if as_json:
+        print_json([{**asdict(take), "media": path} for take, path in zip(listed, media, strict=True)])
+        return
+    rows = [
+        (
+            t.take_number,
+            "selected" if t.selected else "",
+            t.status,
+            t.verdict,
+            t.server_kind,
+            t.attempts,
+            path,
+        )
+        for t, path in zip(listed, media, strict=True)
+    ]
+    print_table(f"Takes of {cut}", ("take", "", "status", "verdict", "renderer", "attempts", "media"), rows)
+
+
+def deliver(
+    scope: Annotated[
+        str | None, typer.Argument(help="A project or episode key; without it, everything.")
+    ] = None,
+    draft: Annotated[
+        bool,
+        typer.Option("--draft", help="Build the film now, past its gates, with slates for what is missing."),
+    ] = False,
+    subtitles: Annotated[
+        bool, typer.Option("--subtitles", help="Burn the dialogue into the picture.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Build reels and masters, with subtitles and contact sheets. A master waits for its gates."""
+    house = open_house()
+    cuts_of(house, scope)
+    with session_scope(house.settings) as session:
+        episodes = active_episode_keys(session, scope)
+    if not draft:
+        outcomes = assemble(house, scope)
+        if any(outcome.error for outcome in outcomes):
+            _report(outcomes, as_json)
+    films = []
+    with session_scope(house.settings) as session:
+        for key in episodes:
+            if not draft:
+                for phase in binding_phases(session, key):
+                    require_gate(session, key, phase)
+            films.append(build_master(session, house.settings, key, burn_subtitles=subtitles, draft=draft))
+            build_contact_sheet(session, house.settings, key)
+    if as_json:
+        print_json([asdict(film) for film in films])
+        return
+    rows = [
+        (film.scope_key, film.frame_count, film.duration_seconds, len(film.slates), film.path)
+        for film in films
+    ]
+    print_table("Films", ("episode", "frames", "seconds", "slates", "file"), rows)
 
 
 def _report(outcomes: list[JobOutcome], as_json: bool) -> None:
     if as_json:
         print_json([asdict(outcome) for outcome in outcomes])
     elif not outcomes:
-        out.print("Nothing to do: every cut is current.")
+        out.print("Nothing to do: everything is current.")
     else:
         rows = [(o.job, len(o.partitions), "failed" if o.error else "passed", o.error) for o in outcomes]
-        print_table("Runs", ("job", "cuts", "outcome", "error"), rows)
+        print_table("Runs", ("job", "partitions", "outcome", "error"), rows)
     if any(outcome.error for outcome in outcomes):
         raise typer.Exit(1)
-
-
-def takes(cut: Annotated[str, typer.Argument(help="A cut key.")], as_json: JsonOption = False) -> None:
-    """List a cut's takes: which is selected, what each was rendered from, where its media is."""
-    house = open_house()
-    cuts_of(house, cut)
-    with session_scope(house.settings) as session:
-        listed = list_takes(session, house.settings, cut)
-    if as_json:
-        print_json([asdict(take) for take in listed])
-        return
-    rows = [
-        (t.take_number, "selected" if t.selected else "", t.status, t.server_kind, t.seed, t.media_path or "")
-        for t in listed
-    ]
-    print_table(f"Takes of {cut}", ("take", "", "status", "renderer", "seed", "media"), rows)
-
-
-def deliver(
-    episode: Annotated[Optional[str], typer.Argument(help="An episode key; without it, every episode.")] = None,
-    draft: Annotated[bool, typer.Option("--draft", help="Build past a gate, as a draft beside the master.")] = False,
-    subtitles: Annotated[bool, typer.Option("--subtitles", help="Burn the dialogue into the picture.")] = False,
-    as_json: JsonOption = False,
-) -> None:
-    """Build the scenes' reels and the episode's master; a master waits for its gates, a draft doesn't."""
-    house = open_house()
-    with session_scope(house.settings) as session:
-        episodes = active_episode_keys(session, episode)
-        scenes = [scene for key in episodes for scene in active_scene_keys(session, key)]
-    if not episodes:
-        raise UserError(f"There is no active episode {episode}.", "anime-pipeline status lists the cuts")
-    if draft or subtitles:
-        raise NotImplementedError
-    with production_progress(house, {"assembled": len(scenes) + len(episodes)}) as update:
-        steps = ["sync", f"assemble_scenes={','.join(scenes)}", f"assemble_episodes={','.join(episodes)}"]
-        outcomes = run_jobs(house, steps, update)
-    _report(outcomes, as_json)

@@ -33,7 +33,7 @@ def finished_since(session: Session, started: datetime) -> dict[str, int]:
 
 @contextmanager
 def production_progress(house: House, expected: dict[str, int]) -> Iterator[Callable[[], None]]:
-    """A bar per stage with something to do (stage → how many); call what it yields to bring the bars up to date."""
+    """A bar per stage with something to do (stage → how many); what it yields brings the bars up to date."""
     with session_scope(house.settings) as session:
         started = session.scalar(select(func.localtimestamp()))
     assert started is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated
 
 import typer
 
@@ -22,9 +22,13 @@ from anime_pipeline.story.reader import read_production
 
 
 def import_production(
-    file: Annotated[Optional[Path], typer.Argument(help="The production file (YAML).")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show the difference and write nothing.")] = False,
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of the file and stop.")] = False,
+    file: Annotated[Path | None, typer.Argument(help="The production file (YAML).")] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show the difference and write nothing.")
+    ] = False,
+    schema: Annotated[
+        bool, typer.Option("--schema", help="Print the JSON Schema of the file and stop.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Bring the database up to a production file: all of it, or nothing where the file has a mistake."""
@@ -40,7 +44,7 @@ def import_production(
             raise
         print_json({"errors": [asdict(error) for error in errors.errors]})
         raise typer.Exit(1) from None
-    print_json(asdict(difference)) if as_json else _print_difference(difference, dry_run)
+    print_json(difference.as_json()) if as_json else _print_difference(difference, dry_run)
 
 
 def import_file(house: House, file: Path, dry_run: bool = False) -> Difference:
@@ -49,12 +53,24 @@ def import_file(house: House, file: Path, dry_run: bool = False) -> Difference:
     with session_scope(house.settings) as session:
         difference = compare(session, production)
         if not dry_run:
-            apply(session, production, difference, MediaStore(house.settings.media_root_url))
+            apply(session, production, difference, MediaStore.of(house.settings))
     return difference
 
 
 def _print_difference(difference: Difference, dry_run: bool) -> None:
-    raise NotImplementedError
+    rows = [
+        (
+            entry.kind,
+            entry.name,
+            entry.state,
+            "\n".join(f"{c.field}: {c.old!r} → {c.new!r}" for c in entry.changes),
+        )
+        for entry in difference.entries
+    ]
+    if rows:
+        print_table("Would change" if dry_run else "Changed", ("kind", "name", "state", "fields"), rows)
+    unchanged = sum(difference.unchanged.values())
+    out.print(f"{len(rows)} {'to change' if dry_run else 'changed'}, {unchanged} unchanged")
 
 
 def prompt(cut: Annotated[str, typer.Argument(help="A cut key.")], as_json: JsonOption = False) -> None:

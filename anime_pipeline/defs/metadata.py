@@ -1,9 +1,8 @@
-"""What Dagster's UI shows of a cut: a small picture, numbers that plot, tables, and where the full media is."""
+"""What Dagster's UI shows of a cut: a small picture, numbers that plot, tables, the way to the media."""
 
 from __future__ import annotations
 
 import base64
-import math
 from collections.abc import Mapping, Sequence
 
 import dagster as dg
@@ -12,17 +11,15 @@ MAX_TABLE_ROWS = 300
 
 
 def thumbnail(webp: bytes) -> dg.MetadataValue:
-    """A small WebP picture inside the event itself; some tens of kilobytes at most, since it sits in the log."""
+    """A small WebP picture inside the event itself: some tens of kilobytes, since it sits in the log."""
     return dg.MetadataValue.md(f"![frame](data:image/webp;base64,{base64.b64encode(webp).decode('ascii')})")
 
 
-def per_frame_table(columns: Mapping[str, Sequence[float]]) -> dg.MetadataValue:
+def per_frame_table(columns: Mapping[str, Sequence[float | None]]) -> dg.MetadataValue:
     """Metric → value per frame as one table, its first ``MAX_TABLE_ROWS`` frames."""
     length = min(MAX_TABLE_ROWS, max((len(values) for values in columns.values()), default=0))
     records = [
-        dg.TableRecord(
-            {"frame": frame, **{name: _cell(values, frame) for name, values in columns.items()}}
-        )
+        dg.TableRecord({"frame": frame, **{name: _cell(values, frame) for name, values in columns.items()}})
         for frame in range(length)
     ]
     schema = dg.TableSchema(
@@ -31,10 +28,9 @@ def per_frame_table(columns: Mapping[str, Sequence[float]]) -> dg.MetadataValue:
     return dg.MetadataValue.table(records, schema=schema)
 
 
-def _cell(values: Sequence[float], frame: int) -> float | None:
-    if frame >= len(values) or not math.isfinite(values[frame]):
-        return None
-    return round(values[frame], 6)
+def _cell(values: Sequence[float | None], frame: int) -> float | None:
+    value = values[frame] if frame < len(values) else None
+    return None if value is None else round(value, 6)
 
 
 def rows_table(rows: Sequence[Mapping[str, str | int | float | bool | None]]) -> dg.MetadataValue:

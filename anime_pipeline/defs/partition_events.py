@@ -1,12 +1,13 @@
 """Events of single partitions within a run that handles a range of them.
 
-Dagster records a range's output for all of its partitions or, when the step raises, for none. Finished cuts must
-not be lost with a failed one, so the finished ones are then recorded one by one before the step fails.
+Dagster records a range's output for all of its partitions or, when the step raises, for none. Finished cuts
+must not be lost with a failed one, so they are then recorded one by one before the step fails.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import dagster as dg
 
@@ -52,20 +53,33 @@ def record_data_versions(context: dg.AssetExecutionContext, versions: Mapping[st
         )
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """A check's outcome for one partition."""
+
+    partition: str
+    passed: bool
+    description: str
+    metadata: Metadata = field(default_factory=dict)
+
+
 def check_evaluations(
-    spec: dg.AssetCheckSpec, outcomes: Sequence[tuple[str, bool, str, Metadata]], blocking: bool = False
+    spec: dg.AssetCheckSpec, outcomes: Sequence[Outcome], blocking: bool = False
 ) -> list[dg.AssetCheckEvaluation]:
-    """One evaluation per partition of (key, passed, description, metadata); a result would lose its partition."""
+    """One evaluation per partition, since a check result of a range loses its partition.
+
+    Only an outcome that is ``blocking`` is an error; the others are warnings, which hold nothing up.
+    """
     return [
         dg.AssetCheckEvaluation(
             asset_key=spec.asset_key,
             check_name=spec.name,
-            passed=passed,
+            passed=outcome.passed,
             severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
-            description=description,
+            description=outcome.description,
             blocking=blocking,
-            partition=key,
-            metadata=metadata,
+            partition=outcome.partition,
+            metadata=outcome.metadata,
         )
-        for key, passed, description, metadata in outcomes
+        for outcome in outcomes
     ]

@@ -1,26 +1,25 @@
 """Runs jobs of this code location in this process: what the command line does where the UI would launch runs.
 
 ``python -m anime_pipeline.defs.runner STEP...`` with the steps ``sync``, ``JOB`` (unpartitioned) or
-``JOB=KEY,KEY,…``; runs that an earlier runner left behind when it was killed are ended first. The last line of
-standard output is a JSON object with the outcome of each step; the exit status is 1 when one failed.
+``JOB=KEY,KEY,…``; runs that an earlier runner left behind when it was killed are ended first. The last line
+of standard output is a JSON list with the outcome of each run; the exit status is 1 when one failed.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import socket
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import dagster as dg
-import psutil
 
+from anime_pipeline.definitions import defs
 from anime_pipeline.defs.partitions import contiguous_ranges, sync_story_partitions
 from anime_pipeline.defs.run_requests import range_tags
 from anime_pipeline.defs.studio import Studio
-from anime_pipeline.definitions import defs
+from anime_pipeline.rendering.worker_identity import is_dead, new_worker_id
 from anime_pipeline.settings import get_settings
 
 RUNNER_TAG = "anime_pipeline/runner"
@@ -37,29 +36,12 @@ class StepOutcome:
     error: str | None
 
 
-def identity() -> str:
-    """This process as ``host:pid:start time``: a pid alone may be reused."""
-    process = psutil.Process()
-    return f"{socket.gethostname()}:{process.pid}:{process.create_time():.2f}"
-
-
-def is_gone(runner: str) -> bool:
-    """Whether the runner process of this host no longer exists; another host's is never judged."""
-    host, pid, created = runner.rsplit(":", 2)
-    if host != socket.gethostname():
-        return False
-    try:
-        return abs(psutil.Process(int(pid)).create_time() - float(created)) > 1.0
-    except psutil.NoSuchProcess:
-        return True
-
-
 def end_abandoned_runs(instance: dg.DagsterInstance) -> int:
     """Fail the runs whose runner was killed, and free the pool slots that they hold."""
     abandoned = [
         run
         for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
-        if RUNNER_TAG in run.tags and is_gone(run.tags[RUNNER_TAG])
+        if RUNNER_TAG in run.tags and is_dead(run.tags[RUNNER_TAG])
     ]
     for run in abandoned:
         instance.report_run_failed(run, "The process that executed this run was killed.")
@@ -67,11 +49,9 @@ def end_abandoned_runs(instance: dg.DagsterInstance) -> int:
     return len(abandoned)
 
 
-def run_job(
-    instance: dg.DagsterInstance, job_name: str, keys: Sequence[str] = ()
-) -> StepOutcome:
+def run_job(instance: dg.DagsterInstance, job_name: str, keys: Sequence[str] = ()) -> StepOutcome:
     """Execute a job over a contiguous range of partitions, or over none."""
-    tags = {RUNNER_TAG: identity(), **(range_tags(keys) if keys else {})}
+    tags = {RUNNER_TAG: new_worker_id(), **(range_tags(keys) if keys else {})}
     result = defs.resolve_job_def(job_name).execute_in_process(
         instance=instance, tags=tags, raise_on_error=False
     )

@@ -25,4 +25,4 @@ class Studio:
     @property
     def store(self) -> MediaStore:
         """The media store."""
-        return MediaStore(self.settings.media_root_url)
+        return MediaStore.of(self.settings)

@@ -25,14 +25,19 @@ def deliver_film(
     kind: Literal["reel", "master"],
     timeline: Timeline,
     burn_subtitles: bool,
+    draft: bool = False,
 ) -> DeliveryResult:
-    """Encode the timeline unless the same film was delivered before; record it and export it."""
+    """Encode the timeline unless the same film was delivered before; record it and export it.
+
+    A ``draft`` is exported under a name of its own and isn't recorded: nothing was delivered by it.
+    """
     store = MediaStore.of(settings)
     content = timeline.content_sha256(burn_subtitles)
     known = find_delivery(session, store, scope_key, kind, content)
     sha256 = known.sha256 if known else _encode(session, settings, store, timeline, burn_subtitles)
-    record_delivery(session, scope_key, kind, sha256, content)
-    name = f"{scope_key}.subtitled.mp4" if burn_subtitles else f"{scope_key}.mp4"
+    if not draft:
+        record_delivery(session, scope_key, kind, sha256, content)
+    name = f"{scope_key}{'.draft' if draft else ''}{'.subtitled' if burn_subtitles else ''}.mp4"
     return DeliveryResult(
         scope_key=scope_key,
         path=export(settings, store, sha256, ".mp4", scope_key, name),

@@ -19,16 +19,21 @@ from anime_pipeline.story.keys import EpisodeKey
 
 
 def build_master(
-    session: Session, settings: Settings, episode_key: str, burn_subtitles: bool = False
+    session: Session,
+    settings: Settings,
+    episode_key: str,
+    burn_subtitles: bool = False,
+    draft: bool = False,
 ) -> DeliveryResult:
     """Build an episode's master and its SRT, or find the film that shows the same.
 
     The SRT is written in either case; ``burn_subtitles`` draws the dialogue into the picture as well, in a
-    film of another name. Slates and errors as for :func:`~anime_pipeline.delivery.reels.build_reel`.
+    film of another name, and so is a ``draft``, which is no delivery. Slates and errors as for
+    :func:`~anime_pipeline.delivery.reels.build_reel`.
     """
     key = str(EpisodeKey.parse(episode_key))
     timeline = load_timeline(session, key)
-    result = deliver_film(session, settings, key, "master", timeline, burn_subtitles)
+    result = deliver_film(session, settings, key, "master", timeline, burn_subtitles, draft)
     return dataclasses.replace(result, subtitles=_deliver_subtitles(session, settings, key, timeline))
 
 

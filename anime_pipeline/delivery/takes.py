@@ -84,7 +84,7 @@ def _with_files(session: Session, takes: list[Take]) -> dict[int, ShownTake]:
         .order_by(TakeMedia.job_id, TakeMedia.role, TakeMedia.position)
     )
     files: dict[int, dict[str, list[TakeFile]]] = {}
-    for job_id, role, media in session.execute(query).tuples():
+    for job_id, role, media in session.execute(query):
         file = TakeFile(media.sha256, media.suffix, media.frame_count, media.fps)
         files.setdefault(job_id, {}).setdefault(role, []).append(file)
     return {

@@ -15,6 +15,9 @@ from anime_pipeline.quality.errors import QualityError, UnknownScopeError
 from anime_pipeline.quality.evidence import FRESH
 
 ANIMATIC_PHASE = "phase_0_animatic"
+PHASES = (ANIMATIC_PHASE, "phase_1_still", "phase_2_loop", "phase_3_video")
+"""The phases that the product ships, in the order of production."""
+
 PASS_RATE_GATE = "phase_pass_rate_minimum"
 CUTS_GATE = "phase_cuts_minimum"
 

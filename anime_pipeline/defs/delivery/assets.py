@@ -1,18 +1,17 @@
 """What leaves the house: a reel for each scene, a master for each episode."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from anime_pipeline.defs.partitions import EPISODES, SCENES
 from anime_pipeline.defs.quality.assets import quality_metrics
 from anime_pipeline.defs.story.assets import episodes, scenes
 from anime_pipeline.defs.studio import Studio
-from anime_pipeline.delivery.export import DeliveryResult
 from anime_pipeline.delivery.masters import build_master
 from anime_pipeline.delivery.reels import build_reel
+from anime_pipeline.delivery.results import DeliveryResult
 from anime_pipeline.delivery.sheets import build_contact_sheet
-from anime_pipeline.quality.gates import binding_phases, require_gate
+from anime_pipeline.quality.gates import require_gate
+from anime_pipeline.quality.scores import binding_phases
 
 OWNERS = ["team:delivery"]
 

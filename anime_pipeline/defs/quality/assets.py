@@ -1,6 +1,6 @@
 """Quality metrics: load the takes to measure, measure them in one decode each, record what was found."""
 
-from __future__ import annotations
+from typing import Any
 
 import dagster as dg
 
@@ -9,57 +9,64 @@ from anime_pipeline.defs.partition_events import record_partitions
 from anime_pipeline.defs.partitions import CUT_BATCHES, CUTS
 from anime_pipeline.defs.rendering.assets import frames
 from anime_pipeline.defs.studio import Studio
-from anime_pipeline.quality.gates import judge_cuts
 from anime_pipeline.quality.measuring import measure_takes
-from anime_pipeline.quality.scores import CutScores, cut_scores
-from anime_pipeline.rendering.takes import newest_finished_takes, select_best
+from anime_pipeline.quality.scores import TakeScores, finished_takes, judge_takes, standing_takes, take_scores
+from anime_pipeline.rendering.takes import select_best
 
 
 @dg.op(ins={"frames": dg.In(dg.Nothing)})
-def load_takes(context: dg.OpExecutionContext, studio: dg.ResourceParam[Studio]) -> dict[str, int]:
-    """The newest finished take (its job id) of each cut that has one."""
+def load_takes(context: dg.OpExecutionContext, studio: dg.ResourceParam[Studio]) -> list[int]:
+    """The finished takes (job ids) of the cuts in this run."""
     with studio.session() as session:
-        return newest_finished_takes(session, list(context.partition_keys))
+        takes = finished_takes(session, context.partition_keys)
+    return [job_id for job_ids in takes.values() for job_id in job_ids]
 
 
 @dg.op(pool="gpu")
 def measure_loaded_takes(
-    context: dg.OpExecutionContext, takes: dict[str, int], studio: dg.ResourceParam[Studio]
-) -> dict[str, int]:
-    """Decode each take once and run every metric that its phases ask."""
+    context: dg.OpExecutionContext, takes: list[int], studio: dg.ResourceParam[Studio]
+) -> list[int]:
+    """Decode each take once and run every metric that its phases ask; what is measured already stays."""
     with studio.session() as session:
-        report = measure_takes(session, studio.settings, list(takes.values()))
-    context.log.info(str(report))
-    return takes
+        report = measure_takes(session, studio.settings, takes)
+    for take in report.with_outcome("failed"):
+        context.log.error(f"{take.cut_key}: {take.reason}")
+    measured = {take.job_id for take in report.takes if take.outcome != "failed"}
+    return [job_id for job_id in takes if job_id in measured]
 
 
 @dg.op(out=dg.Out(dg.Nothing))
-def record_scores(
-    context: dg.OpExecutionContext, takes: dict[str, int], studio: dg.ResourceParam[Studio]
-) -> None:
+def record_scores(context: dg.OpExecutionContext, takes: list[int], studio: dg.ResourceParam[Studio]) -> None:
     """Judge each take, select the ones that pass, and record the numbers with the cut."""
     with studio.session() as session:
-        judge_cuts(session, list(takes))
-        select_best(session, list(takes))
-        scores = cut_scores(session, takes)
-    missing = {key: "no finished take to measure" for key in context.partition_keys if key not in takes}
-    record_partitions(context, "quality_metrics", {k: _scores_metadata(s) for k, s in scores.items()}, missing)
-
-
-def _scores_metadata(scores: CutScores) -> dict[str, dg.MetadataValue]:
-    metadata: dict[str, dg.MetadataValue] = {
-        measurement.metric_name: dg.MetadataValue.float(measurement.value)
-        for measurement in scores.measurements
-        if measurement.value is not None
+        judge_takes(session, takes)
+        select_best(session, studio.settings, context.partition_keys)
+        standing = standing_takes(session, context.partition_keys)
+        scores = take_scores(session, [job_id for job_id in standing.values() if job_id in set(takes)])
+    finished = {take.cut_key: _scores_metadata(take) for take in scores.values()}
+    failed = {
+        key: "could not be measured"
+        if key in standing
+        else "no finished take to measure: render the cut first"
+        for key in context.partition_keys
+        if key not in finished
     }
-    unmeasured = [m for m in scores.measurements if m.value is None]
+    record_partitions(context, "quality_metrics", finished, failed)
+
+
+def _scores_metadata(take: TakeScores) -> dict[str, dg.MetadataValue]:
+    metadata: dict[str, dg.MetadataValue] = {
+        score.metric: dg.MetadataValue.float(score.value) for score in take.scores if score.value is not None
+    }
+    unmeasured = [score for score in take.scores if score.value is None]
     if unmeasured:
-        lines = [f"- **{m.metric_name}** {m.state}: {m.reason}" for m in unmeasured]
-        metadata["not_measured"] = dg.MetadataValue.md("\n".join(lines))
-    columns = {m.metric_name: m.per_frame for m in scores.measurements if m.per_frame and len(m.per_frame) > 1}
+        metadata["not_measured"] = dg.MetadataValue.md(
+            "\n".join(f"- **{score.metric}** {score.said}" for score in unmeasured)
+        )
+    columns = {score.metric: score.per_frame for score in take.scores if len(score.per_frame) > 1}
     if columns:
         metadata["per_frame"] = per_frame_table(columns)
-    metadata["verdict"] = dg.MetadataValue.text(scores.verdict)
+    metadata["verdict"] = dg.MetadataValue.text(f"{take.phase} {take.verdict.verdict}: {take.verdict.reason}")
     return metadata
 
 
@@ -72,7 +79,7 @@ def _scores_metadata(scores: CutScores) -> dict[str, dg.MetadataValue]:
     code_version="1",
     ins={"frames": dg.AssetIn(frames.key, dagster_type=dg.Nothing)},
 )
-def quality_metrics(frames: None) -> None:
+def quality_metrics(frames: None) -> Any:
     """How good one cut's take is, in numbers: each metric measured, or the reason why it could not be.
 
     A number that wasn't measured is never a pass.

@@ -1,24 +1,24 @@
 """Phase gates as asset checks. PostgreSQL holds the verdicts and enforces them; the checks show them.
 
-Checks of single cuts don't block: one bad cut would turn a whole batch's run red. The phase checks of an episode
-block the master in front of which they stand.
+Checks of single cuts don't block: one bad cut would turn a whole batch's run red. The phase checks of an
+episode block the master in front of which they stand.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
+from typing import Any
 
 import dagster as dg
 
 from anime_pipeline.defs.metadata import rows_table
-from anime_pipeline.defs.partition_events import check_evaluations
+from anime_pipeline.defs.partition_events import Outcome, check_evaluations
 from anime_pipeline.defs.partitions import CUTS, EPISODES
 from anime_pipeline.defs.quality.assets import quality_metrics
 from anime_pipeline.defs.story.assets import episodes
 from anime_pipeline.defs.studio import Studio
-from anime_pipeline.quality.gates import Verdict, binding_phases, judge_scope
-from anime_pipeline.quality.phases import ALL_METRICS, ALL_PHASES
-from anime_pipeline.quality.scores import CutScores, cut_scores, judged_takes
+from anime_pipeline.quality.engines.registry import REPRODUCIBLE, metrics
+from anime_pipeline.quality.gates import Verdict, judge_scope
+from anime_pipeline.quality.phases import PHASES
+from anime_pipeline.quality.scores import TakeScores, binding_phases, standing_takes, take_scores
 
 CUT_CHECKS = [
     dg.AssetCheckSpec(
@@ -27,7 +27,7 @@ CUT_CHECKS = [
         partitions_def=CUTS,
         description=f"The take's {metric.replace('_', ' ')} meets the threshold of its phase.",
     )
-    for metric in ALL_METRICS
+    for metric in [*(known.name for known in metrics()), REPRODUCIBLE]
 ]
 TAKE_GATE = dg.AssetCheckSpec(
     name="take_gate",
@@ -41,9 +41,9 @@ PHASE_CHECKS = [
         asset=episodes.key,
         partitions_def=EPISODES,
         blocking=True,
-        description=f"At least 80 % of the episode's cuts pass {phase.replace('_', ' ')}, and none is unmeasured.",
+        description=f"Enough of the episode's cuts pass {phase.replace('_', ' ')}, and none is unmeasured.",
     )
-    for phase in ALL_PHASES
+    for phase in PHASES
 ]
 
 
@@ -52,35 +52,37 @@ def cut_checks(
     context: dg.AssetCheckExecutionContext, studio: dg.ResourceParam[Studio]
 ) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
     """Every metric of every cut in the run, from the database."""
-    keys = list(context.op_execution_context.partition_keys)
+    keys = list(context.partition_keys)
     with studio.session() as session:
-        scores = cut_scores(session, judged_takes(session, keys))
+        scores = take_scores(session, list(standing_takes(session, keys).values()))
+    by_cut = {take.cut_key: take for take in scores.values()}
     for spec in [*CUT_CHECKS, TAKE_GATE]:
         if spec.key in context.selected_asset_check_keys:
-            yield from check_evaluations(spec, [_cut_outcome(spec.name, key, scores.get(key)) for key in keys])
+            yield from check_evaluations(
+                spec, [_cut_outcome(spec.name, key, by_cut.get(key)) for key in keys]
+            )
             yield dg.Output(None, output_name=spec.get_python_identifier())
 
 
-def _cut_outcome(
-    name: str, key: str, scores: CutScores | None
-) -> tuple[str, bool, str, dict[str, dg.MetadataValue]]:
-    if scores is None:
-        return key, False, "No finished take: render the cut first.", {}
+def _cut_outcome(name: str, key: str, take: TakeScores | None) -> Outcome:
+    if take is None:
+        return Outcome(key, False, "No finished take: render the cut first.")
     if name == TAKE_GATE.name:
-        return key, scores.passed, scores.verdict, {}
-    measurement = scores.measurement(name)
-    if measurement is None:
-        return key, True, "Not asked of this kind of cut.", {}
-    metadata = {} if measurement.value is None else {name: dg.MetadataValue.float(measurement.value)}
-    return key, measurement.passed, measurement.verdict, metadata
+        return Outcome(key, take.verdict.passed, f"{take.phase}: {take.verdict.reason}")
+    score = take.score(name)
+    if score is None:
+        return Outcome(key, True, "Not asked of this kind of cut.")
+    asked = score.rule is not None and score.rule.decides
+    metadata = {} if score.value is None else {name: dg.MetadataValue.float(score.value)}
+    return Outcome(key, score.passed is True or not asked, score.said, metadata)
 
 
 @dg.multi_asset_check(specs=PHASE_CHECKS, name="episode_phase_checks", can_subset=True)
 def episode_phase_checks(
     context: dg.AssetCheckExecutionContext, studio: dg.ResourceParam[Studio]
 ) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
-    """Every phase of every episode in the run; only a phase that the episode's takes were made for can block."""
-    keys = list(context.op_execution_context.partition_keys)
+    """Every phase of every episode in the run; only a phase that its takes were made for can block."""
+    keys = list(context.partition_keys)
     with studio.session() as session:
         binding = {key: binding_phases(session, key) for key in keys}
         verdicts = {
@@ -94,7 +96,7 @@ def episode_phase_checks(
             continue
         for key in keys:
             verdict = verdicts[key, spec.name]
-            outcome = (key, verdict.passed, verdict.reason, _verdict_metadata(verdict))
+            outcome = Outcome(key, verdict.passed, verdict.reason, _verdict_metadata(verdict))
             yield from check_evaluations(spec, [outcome], blocking=spec.name in binding[key])
         yield dg.Output(None, output_name=spec.get_python_identifier())
 
@@ -104,9 +106,13 @@ def _verdict_metadata(verdict: Verdict) -> dict[str, dg.MetadataValue]:
         "verdict": dg.MetadataValue.text(verdict.verdict),
         "cuts_total": dg.MetadataValue.int(verdict.cuts_total),
         "cuts_passed": dg.MetadataValue.int(verdict.cuts_passed),
-        "failing": rows_table(verdict.failing_rows),
-        "missing": rows_table(verdict.missing_rows),
+        "failing": rows_table(_rows(verdict.failing)),
+        "missing": rows_table(_rows(verdict.missing)),
     }
     if verdict.pass_rate is not None:
         metadata["pass_rate"] = dg.MetadataValue.float(verdict.pass_rate)
     return metadata
+
+
+def _rows(entries: list[dict[str, Any]]) -> list[dict[str, str]]:
+    return [{name: str(value) for name, value in entry.items()} for entry in entries]

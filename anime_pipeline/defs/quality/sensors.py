@@ -1,7 +1,5 @@
 """Launches measuring for takes that are rendered and not yet measured."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from anime_pipeline.defs.jobs import measure_cuts

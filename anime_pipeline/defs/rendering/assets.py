@@ -1,6 +1,6 @@
 """Rendered frames: plan what must be rendered, render it through the one queue, collect what was stored."""
 
-from __future__ import annotations
+from typing import Any
 
 import dagster as dg
 
@@ -10,7 +10,7 @@ from anime_pipeline.defs.partitions import CUT_BATCHES, CUTS
 from anime_pipeline.defs.story.assets import cuts
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.rendering.planning import PlannedCut, plan_cuts
-from anime_pipeline.rendering.takes import TakeSummary, take_summaries
+from anime_pipeline.rendering.takes import TakeInfo, list_takes
 from anime_pipeline.rendering.worker import drain
 
 
@@ -29,8 +29,9 @@ def render_takes(
     context: dg.OpExecutionContext, planned: list[PlannedCut], studio: dg.ResourceParam[Studio]
 ) -> list[PlannedCut]:
     """Render the queued takes; each is recorded when it is stored, whatever becomes of the others."""
-    job_ids = [plan.job_id for plan in planned if plan.state == "queued" and plan.job_id is not None]
-    report = drain(studio.settings, job_ids)
+    report = drain(
+        studio.settings, [plan.job_id for plan in planned if plan.state == "queued" and plan.job_id]
+    )
     context.log.info(f"{len(report.finished)} rendered, {len(report.failed)} failed")
     return planned
 
@@ -39,36 +40,41 @@ def render_takes(
 def collect_takes(
     context: dg.OpExecutionContext, planned: list[PlannedCut], studio: dg.ResourceParam[Studio]
 ) -> None:
-    """Record each cut's frames, and name the cuts that have none."""
+    """Record each cut's frames, and name the cuts that lack a take that they want."""
     with studio.session() as session:
-        summaries = take_summaries(session, [plan.job_id for plan in planned if plan.job_id is not None])
+        takes = {take.job_id: take for take in list_takes(session, context.partition_keys)}
     finished: dict[str, dict[str, dg.MetadataValue]] = {}
     failed: dict[str, str] = {}
     for plan in planned:
-        take = summaries.get(plan.job_id) if plan.job_id is not None else None
+        take = takes.get(plan.job_id) if plan.job_id is not None else None
         if take is not None and take.status == "completed":
             finished[plan.cut_key] = _frames_metadata(studio, plan, take)
         else:
             failed[plan.cut_key] = (take.error_message if take else plan.reason) or "not rendered"
-    record_partitions(context, "frames", finished, failed)
+    record_partitions(
+        context, "frames", {key: finished[key] for key in finished if key not in failed}, failed
+    )
 
 
-def _frames_metadata(studio: Studio, plan: PlannedCut, take: TakeSummary) -> dict[str, dg.MetadataValue]:
+def _frames_metadata(studio: Studio, plan: PlannedCut, take: TakeInfo) -> dict[str, dg.MetadataValue]:
     metadata: dict[str, dg.MetadataValue] = {
         "take": dg.MetadataValue.int(take.take_number),
-        "rendered": dg.MetadataValue.bool(plan.state == "queued"),
-        "server_kind": dg.MetadataValue.text(take.server_kind or "unknown"),
+        "rendered_in_this_run": dg.MetadataValue.bool(plan.state == "queued"),
+        "renderer": dg.MetadataValue.text(take.server_kind or "unknown"),
+        "workflow": dg.MetadataValue.text(take.template_name),
         "recipe": dg.MetadataValue.text(take.recipe_hash),
-        "seed": dg.MetadataValue.text(str(take.seed)),
-        "frame_count": dg.MetadataValue.int(take.frame_count),
         "attempts": dg.MetadataValue.int(take.attempts),
     }
-    if take.generation_seconds is not None:
-        metadata["generation_seconds"] = dg.MetadataValue.float(take.generation_seconds)
-    if take.media is not None:
-        metadata["media"] = dg.MetadataValue.path(str(studio.store.local_path(take.media.sha256, take.media.suffix)))
-    if take.thumbnail is not None:
-        with studio.store.open(take.thumbnail.sha256, take.thumbnail.suffix) as file:
+    if take.gpu_seconds is not None:
+        metadata["generation_seconds"] = dg.MetadataValue.float(take.gpu_seconds)
+    if take.film is not None:
+        metadata["frame_count"] = dg.MetadataValue.int(take.film.frame_count or 1)
+        metadata["media"] = dg.MetadataValue.path(
+            str(studio.store.local_path(take.film.sha256, take.film.suffix))
+        )
+    picture = next((file for file in take.files if file.role == "thumbnail"), None)
+    if picture is not None:
+        with studio.store.open(picture.sha256, picture.suffix) as file:
             metadata["thumbnail"] = thumbnail(file.read())
     return metadata
 
@@ -82,7 +88,7 @@ def _frames_metadata(studio: Studio, plan: PlannedCut, take: TakeSummary) -> dic
     code_version="1",
     ins={"cuts": dg.AssetIn(cuts.key, dagster_type=dg.Nothing)},
 )
-def frames(cuts: None) -> None:
+def frames(cuts: None) -> Any:
     """The pictures of one cut: a still, a loop or a film, rendered from a recipe that can be rendered again.
 
     A cut whose recipe already has a finished take renders nothing.

@@ -1,7 +1,5 @@
 """The story as assets: what the database holds of characters, episodes, scenes and cuts."""
 
-from __future__ import annotations
-
 import dagster as dg
 from sqlalchemy import select
 
@@ -11,7 +9,7 @@ from anime_pipeline.defs.partition_events import record_data_versions
 from anime_pipeline.defs.partitions import CUT_BATCHES, CUTS, EPISODES, SCENES
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.rendering.canonical import sha256_of
-from anime_pipeline.rendering.staleness import pixel_hashes
+from anime_pipeline.rendering.staleness import states_of
 from anime_pipeline.story.context import CutContext
 from anime_pipeline.story.listing import active_cut_keys
 from anime_pipeline.story.loader import load_cut_contexts
@@ -21,7 +19,7 @@ OWNERS = ["team:story"]
 
 @dg.asset(group_name="story", owners=OWNERS, kinds={"postgres"}, code_version="1")
 def characters(studio: dg.ResourceParam[Studio]) -> dg.MaterializeResult[None]:
-    """Everyone who can appear on screen, with the outfits, expressions and poses the story bible gives them."""
+    """Everyone who can appear on screen, with their outfits, expressions and poses."""
     with studio.session() as session:
         rows = session.execute(
             select(Project.name, Character.name, Character.status, CharacterVariation.variation_name)
@@ -82,16 +80,16 @@ def scenes(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) 
 def cuts(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) -> None:
     """One cut as written: what is seen, from where, by whom, for how long.
 
-    Its data version is the hash of everything that decides its pixels; a changed line of dialogue that moves no
-    lips leaves it as it is.
+    Its data version is the hash of everything that decides its pixels; a changed line of dialogue that moves
+    no lips leaves it as it is.
     """
     keys = list(context.partition_keys)
     with studio.session() as session:
         contexts = load_cut_contexts(session, keys)
-        hashes = pixel_hashes(session, studio.settings, list(contexts))
+        states = states_of(session, studio.settings, list(contexts), check_files=False)
     for key, cut in contexts.items():
         context.add_asset_metadata(_cut_metadata(cut), partition_key=key)
-    record_data_versions(context, hashes)
+    record_data_versions(context, {s.cut_key: s.recipe_hash or "not renderable" for s in states})
 
 
 def _cut_metadata(cut: CutContext) -> dict[str, dg.MetadataValue]:
@@ -112,7 +110,8 @@ def _describe_scopes(context: dg.AssetExecutionContext, studio: Studio) -> None:
         below = {key: active_cut_keys(session, key) for key in context.partition_keys}
         contexts = load_cut_contexts(session, [cut for cut_keys in below.values() for cut in cut_keys])
     for key, cut_keys in below.items():
-        rows = [
+        shown = [contexts[cut_key] for cut_key in cut_keys]
+        rows: list[dict[str, str | int]] = [
             {
                 "cut": cut.cut_key,
                 "kind": cut.kind,
@@ -120,10 +119,14 @@ def _describe_scopes(context: dg.AssetExecutionContext, studio: Studio) -> None:
                 "place": cut.location,
                 "description": cut.description,
             }
-            for cut in (contexts[cut_key] for cut_key in cut_keys)
+            for cut in shown
         ]
         context.add_asset_metadata(
-            {"cuts": len(rows), "frames": sum(int(row["frames"]) for row in rows), "order": rows_table(rows)},
+            {
+                "cuts": len(rows),
+                "frames": sum(cut.duration_frames for cut in shown),
+                "order": rows_table(rows),
+            },
             partition_key=key,
         )
         versions[key] = sha256_of(rows)

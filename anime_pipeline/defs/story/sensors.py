@@ -1,7 +1,5 @@
 """Keeps Dagster's partitions those of the story."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from anime_pipeline.defs.partitions import sync_story_partitions

@@ -1,0 +1,59 @@
+"""Brings a production up to date through Dagster's jobs: render what isn't current, measure, assemble."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from anime_pipeline.cli.dagster_process import JobOutcome, run_jobs
+from anime_pipeline.cli.house import House
+from anime_pipeline.cli.progress import production_progress
+from anime_pipeline.database.session import session_scope
+from anime_pipeline.delivery.readiness import outdated_films
+from anime_pipeline.quality.scores import finished_takes, unmeasured_takes
+from anime_pipeline.rendering.staleness import states_of
+from anime_pipeline.story.listing import active_episode_keys, active_scene_keys
+
+
+def produce_cuts(house: House, keys: Sequence[str]) -> list[JobOutcome]:
+    """Render the cuts that aren't current, then measure and judge every cut that has something unmeasured."""
+    with session_scope(house.settings) as session:
+        waiting = [s.cut_key for s in states_of(session, house.settings, keys) if s.state != "current"]
+        unmeasured = set(unmeasured_takes(session)) & set(keys)
+    to_measure = sorted({*waiting, *unmeasured})
+    if not to_measure:
+        return []
+    with production_progress(house, {"rendered": len(waiting), "measured": len(to_measure)}) as update:
+        steps = ["sync"]
+        if waiting:
+            steps.append(_step("render_cuts", waiting))
+        outcomes = run_jobs(house, [*steps, _step("measure_cuts", to_measure)], update)
+    return outcomes
+
+
+def measure_cuts(house: House, keys: Sequence[str]) -> list[JobOutcome]:
+    """Measure and judge the finished takes of the cuts."""
+    with session_scope(house.settings) as session:
+        rendered = sorted(finished_takes(session, keys))
+    if not rendered:
+        return []
+    with production_progress(house, {"measured": len(rendered)}) as update:
+        return run_jobs(house, ["sync", _step("measure_cuts", rendered)], update)
+
+
+def assemble(house: House, scope: str | None = None) -> list[JobOutcome]:
+    """Build the reels and masters of a project or an episode that aren't built for what they now show."""
+    with session_scope(house.settings) as session:
+        scenes = list(outdated_films(session, house.settings, "reel", active_scene_keys(session, scope)))
+        episodes = list(
+            outdated_films(session, house.settings, "master", active_episode_keys(session, scope))
+        )
+    steps = [_step("assemble_scenes", scenes)] if scenes else []
+    steps += [_step("assemble_episodes", episodes)] if episodes else []
+    if not steps:
+        return []
+    with production_progress(house, {"assembled": len(scenes) + len(episodes)}) as update:
+        return run_jobs(house, ["sync", *steps], update)
+
+
+def _step(job: str, keys: Sequence[str]) -> str:
+    return f"{job}={','.join(keys)}"
