@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import CutProfile, GateVerdict, ProjectProfile
@@ -172,12 +172,12 @@ def _evidence_of_cuts(
 
 
 def _newest(session: Session, scope_keys: Sequence[str], phase: str) -> dict[str, GateVerdict]:
-    rows = session.scalars(
-        select(GateVerdict)
+    newest = (
+        select(func.max(GateVerdict.id))
         .where(GateVerdict.scope_key.in_(scope_keys), GateVerdict.phase == phase)
-        .distinct(GateVerdict.scope_key)
-        .order_by(GateVerdict.scope_key, GateVerdict.id.desc())
+        .group_by(GateVerdict.scope_key)
     )
+    rows = session.scalars(select(GateVerdict).where(GateVerdict.id.in_(newest)))
     return {row.scope_key: row for row in rows}
 
 

@@ -18,7 +18,7 @@ Ruling = Literal["passed", "failed", "incomplete"]
 NO_TAKE = "no finished take"
 ONLY_ANIMATIC = "only an animatic"
 RENDER = "anime-pipeline render"
-RENDER_COMFYUI = "render with ComfyUI (set ANIME_COMFYUI_URLS)"
+RENDER_COMFYUI = "render them with ComfyUI (set ANIME_COMFYUI_URLS)"
 MEASURE = "anime-pipeline measure"
 
 
@@ -165,7 +165,8 @@ def _missing_of_cuts(cuts: Sequence[JudgedCut]) -> list[Missing]:
 def _missing_of_sample(cuts: Sequence[JudgedCut], phase: Phase, one_cut: bool) -> list[Missing]:
     """The sampled metrics that no take of the scope has."""
     missing = []
-    for rule in phase.rules if cuts and not one_cut else ():
+    has_takes = any(cut.evidence.job_id is not None for cut in cuts)
+    for rule in phase.rules if has_takes and not one_cut else ():
         found = [cut.evidence.measurements.get(rule.metric) for cut in cuts]
         if rule.sampled and rule.decides and not any(entry and entry.value is not None for entry in found):
             said = next((entry for entry in found if entry), None)

@@ -83,7 +83,7 @@ def measure_takes(
     and costs no other take; one that is not finished, or whose recording fails, is reported as failed.
 
     The session is read from, at the beginning. Each take is recorded in a short transaction of its own, so
-    what is done stays done if this is interrupted; what the caller has not committed cannot be recorded against.
+    what is done stays done if this is interrupted; what the caller has not committed cannot be measured.
     """
     work, done = _plan(session, settings, job_ids)
     report: list[MeasuredTake] = []
