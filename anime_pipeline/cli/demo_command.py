@@ -51,7 +51,7 @@ class DemoResult:
 
 
 def demo(as_json: JsonOption = False) -> None:
-    """Import the example episode, render, measure, gate and assemble it; when run again, only what changed."""
+    """Import the example episode, render, measure, gate and assemble it; run again, only what changed."""
     err.print("Opening the database …")
     house = open_house()
     difference = import_file(house, EXAMPLE)
