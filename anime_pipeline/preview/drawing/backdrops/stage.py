@@ -1,0 +1,168 @@
+"""The stage: sheets at several depths on which a place is painted, and what becomes of them under light.
+
+World units are frame heights of a wide shot: x from 0 to the aspect ratio, y from 0 (top) to 1 (bottom). Nearer
+framings look at a part of the same world, so that a place stays the same place from cut to cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from PIL import Image, ImageChops, ImageFilter
+
+from anime_pipeline.preview.drawing.colours import Rgb, mix
+from anime_pipeline.preview.drawing.grade import graded, grading
+from anime_pipeline.preview.drawing.light import Light
+from anime_pipeline.preview.drawing.pen import Point, Sheet, rectangle
+
+WARM: Rgb = (255, 206, 120)
+
+
+@dataclass(frozen=True)
+class Window:
+    """The part of the world in the frame: its middle, zoom, and the margin around it (shares of frame height)."""
+
+    cx: float
+    cy: float
+    zoom: float
+    margin: float
+    blur: float = 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class Layer:
+    """A finished layer. ``origin`` is the frame's top left corner on it in pixels; ``drift`` in heights a second."""
+
+    image: Image.Image
+    origin: Point
+    parallax: float
+    drift: float = 0.0
+    front: bool = False
+
+
+@dataclass(eq=False)
+class Stage:
+    """Where painters paint. ``rng`` follows from the place's name only."""
+
+    aspect: float
+    height: int
+    window: Window
+    light: Light
+    rng: np.random.Generator
+    palette: tuple[Rgb, ...]
+    wet: bool
+    weather: frozenset[str]
+    horizon: float = 0.62
+    indoors: bool = False
+    beam: Point | None = None
+    water: tuple[float, float] | None = None
+    cloud_drift: float = 0.0
+    _paint: dict[float, Sheet] = field(default_factory=dict)
+    _lit: dict[float, Sheet] = field(default_factory=dict)
+    _lamps: list[tuple[Point, float, Rgb, float]] = field(default_factory=list)
+
+    @property
+    def left(self) -> float:
+        """The left end of what painters have to fill."""
+        return -0.45
+
+    @property
+    def right(self) -> float:
+        """The right end of what painters have to fill."""
+        return self.aspect + 0.45
+
+    def plane(self, depth: float) -> Sheet:
+        """The sheet at a depth: 0 the sky, 1 the ground of the figures, above 1 before them."""
+        if depth not in self._paint:
+            self._paint[depth] = self._sheet()
+        return self._paint[depth]
+
+    def lit(self, depth: float) -> Sheet:
+        """The sheet at a depth for what shines by itself: no light or haze dims it."""
+        if depth not in self._lit:
+            self._lit[depth] = self._sheet()
+        return self._lit[depth]
+
+    def lamp(self, x: float, y: float, radius: float, colour: Rgb = WARM, depth: float = 1.0) -> None:
+        """A light that glows where the hour asks for lamps, with its reflection on wet ground."""
+        if self.light.lamps > 0:
+            self._lamps.append(((x, y), radius, colour, depth))
+
+    def strip(self, depth: float, y0: float, y1: float, colour: Rgb) -> None:
+        """A band across the whole width."""
+        self.plane(depth).area(rectangle(self.left, y0, self.right, y1), colour, smooth=False)
+
+    def finished(self) -> list[Layer]:
+        """All layers from back to front under light, haze and palette."""
+        self._reflect()
+        layers = []
+        for depth in sorted({*self._paint, *self._lit}):
+            image = self._graded(depth) if depth in self._paint else None
+            if depth in self._lit:
+                shine = self._lit[depth].finished().filter(grading((1, 1, 1), self.palette, 0.25))
+                image = shine if image is None else Image.alpha_composite(image, shine)
+            assert image is not None
+            blur = self.window.blur * self.height * (1.6 if depth > 1.05 else 1.0)
+            if depth > 1.05 and self.window.zoom > 1.2:
+                blur = max(blur, 0.008 * self.height)
+            if blur > 0.5:
+                image = image.filter(ImageFilter.GaussianBlur(blur))
+            drift = self.cloud_drift if depth == CLOUDS else 0.0
+            layers.append(Layer(image, self._origin(), 0.25 + 0.75 * depth, drift, depth > 1.05))
+        return layers
+
+    def glow(self) -> Layer | None:
+        """Halos of all lamps, black elsewhere, to be screened over the frame."""
+        if not self._lamps:
+            return None
+        sheet = Sheet(*self._box(), self.height * self.window.zoom / 4, 1)
+        for (x, y), radius, colour, _ in self._lamps:
+            sheet.glow(x, y, radius, colour, 0.55 * self.light.lamps)
+        black = Image.new("RGBA", sheet.image.size, (0, 0, 0, 255))
+        black.alpha_composite(sheet.image)
+        return Layer(black.convert("RGB"), tuple(v / 4 for v in self._origin()), 0.9)  # type: ignore[arg-type]
+
+    def _graded(self, depth: float) -> Image.Image:
+        image = self._paint[depth].finished()
+        if depth == 0.0:
+            return graded(image, grading((1, 1, 1), self.palette, 0.62))
+        amount = 0.0 if self.indoors else max(0.0, 0.62 * (1 - min(depth, 1.0)) ** 1.3) * (1.25 if self.wet else 1.0)
+        haze = (mix(self.light.haze, self.light.sky[1], 0.35), min(0.85, amount))
+        ambient = self.light.ambient
+        if self.indoors and self.light.lamps > 0.3:
+            lamp = self.light.lamps
+            ambient = tuple(a + (w - a) * 0.45 * lamp for a, w in zip(ambient, (0.98, 0.82, 0.62), strict=True))  # type: ignore[assignment]
+        if depth > 1.05:
+            ambient = tuple(a * 0.62 for a in ambient)  # type: ignore[assignment]
+        return graded(image, grading(ambient, self.palette, 0.66, haze))
+
+    def _reflect(self) -> None:
+        """Streaks of lamplight on wet ground."""
+        if not self.wet or self.indoors:
+            return
+        sheet = self.lit(1.0)
+        ground = self.horizon + 0.05
+        for (x, y), radius, colour, _ in self._lamps:
+            if y > ground + 0.1:
+                continue
+            alpha = round(120 * self.light.lamps)
+            top = ground + 0.03
+            bottom = min(1.1, top + 0.22 + (ground - y) * 0.35)
+            wide = max(0.008, radius * 0.10)
+            shape = [(x - wide * 0.6, top), (x + wide * 0.6, top), (x + wide, bottom), (x - wide, bottom)]
+            sheet.gradient(shape, [(top, (*colour, alpha)), (bottom, (*colour, 0))])
+
+    def _sheet(self) -> Sheet:
+        return Sheet(*self._box(), self.height * self.window.zoom, 2 if self.window.blur == 0 else 1)
+
+    def _box(self) -> tuple[float, float, float, float]:
+        w = self.window
+        across, down = (self.aspect / 2 + w.margin) / w.zoom, (0.5 + w.margin) / w.zoom
+        return w.cx - across, w.cy - down, w.cx + across, w.cy + down
+
+    def _origin(self) -> Point:
+        return self.window.margin * self.height, self.window.margin * self.height
+
+
+CLOUDS = 0.05

@@ -1,0 +1,215 @@
+"""A shot, frame by frame: backdrop layers, figures, air and light laid over each other under the camera."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+from PIL import Image, ImageChops, ImageDraw, ImageFilter
+
+from anime_pipeline.preview.drawing.backdrops import Backdrop, paint_backdrop
+from anime_pipeline.preview.drawing.backdrops.stage import Layer, Window
+from anime_pipeline.preview.drawing.camera import MARGIN, View, largest_zoom, view_of
+from anime_pipeline.preview.drawing.clock import Clock
+from anime_pipeline.preview.drawing.colours import Floats, Rgb
+from anime_pipeline.preview.drawing.figures.cast import CastMember, cast_of
+from anime_pipeline.preview.drawing.grade import graded, grading, palette_colours
+from anime_pipeline.preview.drawing.light import light_for
+from anime_pipeline.preview.drawing.overlay import draw_overlay
+from anime_pipeline.preview.drawing.pen import radial
+from anime_pipeline.preview.drawing.seeds import generator
+from anime_pipeline.preview.drawing.shot import Pixels, Shot
+from anime_pipeline.preview.drawing.vocabulary import Camera, camera_of, hour_of, mood_tints, place_of, weather_of
+from anime_pipeline.preview.drawing.weather import Air, Cloud
+
+_ZOOMS = {"wide": 1.0, "full": 1.12, "two_shot": 1.3, "medium": 1.5, "close": 2.0, "extreme": 2.5}
+_BLURS = {"close": 0.008, "extreme": 0.02}
+_OUTDOOR_AIR = frozenset({"rain", "snow", "petals", "wind", "lightning", "mist"})
+
+
+def draw_shot(shot: Shot) -> Iterator[Pixels]:
+    """Draws exactly ``shot.frames`` frames (height × width × 3, uint8), the same for equal shots everywhere."""
+    picture = _Picture(shot)
+    for index in range(shot.frames):
+        yield picture.frame(index)
+
+
+class _Picture:
+    """Everything of a shot that is painted once."""
+
+    def __init__(self, shot: Shot) -> None:
+        self.shot = shot
+        self.camera = camera_of(shot.camera_angle, shot.action)
+        self.aspect = shot.width / shot.height
+        words = f"{shot.action} ; {shot.mood} ; {shot.location} ; {shot.time_of_day}"
+        self.weather = weather_of(words)
+        self.light = light_for(hour_of(shot.time_of_day), self.weather, mood_tints(shot.mood))
+        self.palette = palette_colours(shot.palette)
+        self.backdrop = self._backdrop()
+        table = grading(self.light.figure_ambient, self.palette, 0.16)
+        self.cast = cast_of(shot, self.camera, self.weather, table, self.light, largest_zoom(self.camera))
+        indoors = self.backdrop.indoors if shot.background is None else False
+        air = self.weather - _OUTDOOR_AIR if indoors else self.weather
+        self.air = Air(air, shot.width, shot.height, shot.seed, min(1.0, self.light.lamps))
+        self.glints = Cloud.of(60, "glints", shot.location)
+        self.vignette = _vignette(shot.width, shot.height)
+
+    def frame(self, index: int) -> Pixels:
+        """One finished frame."""
+        shot = self.shot
+        clock = Clock(index, shot.frames, shot.fps, shot.kind)
+        view = view_of(self.camera, clock, self.aspect)
+        frame = Image.new("RGB", (shot.width, shot.height))
+        for layer in self.backdrop.layers:
+            if not layer.front:
+                _lay(frame, layer, view, clock)
+        self._water(frame, view, clock)
+        self._beam(frame, view, clock)
+        if self.backdrop.glow is not None:
+            _screen(frame, self.backdrop.glow, view)
+        for member in self.cast:
+            member.draw(frame, self._root(view), clock)
+        for layer in self.backdrop.layers:
+            if layer.front:
+                _lay(frame, layer, view, clock)
+        self.air.draw(frame, clock)
+        frame = ImageChops.multiply(frame, self.vignette)
+        draw_overlay(frame, shot, index)
+        return np.array(frame, dtype=np.uint8)
+
+    def _backdrop(self) -> Backdrop:
+        shot, framing = self.shot, self.camera.framing
+        if shot.background is not None:
+            return _given(shot.background, shot.width, shot.height, self.light.ambient, self.palette)
+        rng = generator("window", shot.seed)
+        zoom = _ZOOMS[framing]
+        drift = 0.10 * (1 - 1 / zoom) + (0.0 if framing == "wide" else 0.04)
+        cx = self.aspect * (0.5 + float(rng.uniform(-drift, drift)))
+        cy = 0.5 - 0.05 * (1 - 1 / zoom) - 0.10 * self.camera.low + 0.10 * self.camera.high
+        window = Window(cx, cy, zoom, MARGIN, _BLURS.get(framing, 0.0))
+        return paint_backdrop(
+            place_of(shot.location), shot.location, self.aspect, shot.height, window, self.light, self.palette, self.weather
+        )
+
+    def _root(self, view: View) -> Floats:
+        """From shares of the frame's height to pixels under the camera, for things on the figures' plane."""
+        h, zoom = self.shot.height, view.zoom
+        cx, cy = self.aspect / 2, 0.5
+        return np.array((
+            (h * zoom, 0.0, h * (cx - zoom * (cx + view.x))), (0.0, h * zoom, h * (cy - zoom * (cy + view.y))), (0.0, 0.0, 1.0),
+        ))  # fmt: skip
+
+    def _to_frame(self, x: float, y: float, view: View) -> tuple[float, float]:
+        """A point of the world in pixels, as seen at a middle depth."""
+        window = self.backdrop.window
+        seen = view.for_depth(0.6)
+        fx = (x - window.cx) * window.zoom - seen.x
+        fy = (y - window.cy) * window.zoom - seen.y
+        return (fx * seen.zoom + self.aspect / 2) * self.shot.height, (fy * seen.zoom + 0.5) * self.shot.height
+
+    def _water(self, frame: Image.Image, view: View, clock: Clock) -> None:
+        """Glints that come and go on the water, where it isn't hidden by the land before it."""
+        if self.backdrop.water is None or self.backdrop.window.blur > 0.01 or self.backdrop.indoors:
+            return
+        top, bottom = self.backdrop.water
+        pen = ImageDraw.Draw(frame, "RGBA")
+        colour = tuple(min(255, c + 40) for c in self.light.haze)
+        for x0, y0, size, phase in zip(self.glints.x, self.glints.y, self.glints.size, self.glints.phase, strict=True):
+            pulse = 0.5 + 0.5 * math.sin(2 * math.pi * (clock.turns(0.4) + phase))
+            depth = float(y0) ** 2 * 0.35
+            x, y = self._to_frame(float(x0) * (self.aspect + 0.4) - 0.2 + 0.01 * clock.wave(0.3, phase), top + 0.008 + (bottom - top) * depth, view)
+            if y > (top + 0.11 - self.backdrop.window.cy) * self.backdrop.window.zoom * self.shot.height + self.shot.height / 2:
+                continue
+            reach = (0.008 + 0.03 * float(size)) * (0.4 + depth * 3) * self.shot.height
+            pen.line((x - reach, y, x + reach, y), fill=(*colour, round(150 * pulse)), width=max(1, self.shot.height // 300))
+
+    def _beam(self, frame: Image.Image, view: View, clock: Clock) -> None:
+        """The lighthouse's beam: it turns, so it widens, shortens and passes to the other side."""
+        if self.backdrop.beam is None:
+            return
+        w, h = max(1, frame.width // 2), max(1, frame.height // 2)
+        x, y = (v / 2 for v in self._to_frame(*self.backdrop.beam, view))
+        mask = Image.new("L", (w, h))
+        pen = ImageDraw.Draw(mask)
+        for half in (0.0, 0.5):
+            angle = 2 * math.pi * (clock.turns(0.09) + half + 0.06)
+            across, towards = math.cos(angle), math.sin(angle)
+            reach, spread = across * w * 1.6, h * (0.06 + 0.16 * max(0.0, towards))
+            strength = round(105 * (0.35 + 0.65 * abs(across)))
+            pen.polygon([(x, y - 1), (x + reach, y - spread - h * 0.12), (x + reach, y + spread - h * 0.05), (x, y + 1)], fill=strength)
+        mask = mask.filter(ImageFilter.GaussianBlur(max(1.0, h * 0.012)))
+        fade = _fade(w, h, x, y)
+        mask = ImageChops.multiply(mask, fade).resize(frame.size, Image.Resampling.BILINEAR)
+        frame.paste((255, 242, 196), (0, 0), mask)
+
+
+def _lay(frame: Image.Image, layer: Layer, view: View, clock: Clock) -> None:
+    """Lays a backdrop layer over the frame as the camera sees it."""
+    box = _crop(frame, layer, view, clock)
+    piece = layer.image.resize(frame.size, Image.Resampling.BILINEAR, box=box)
+    if piece.mode == "RGBA":
+        frame.paste(piece, (0, 0), piece)
+    else:
+        frame.paste(piece, (0, 0))
+
+
+def _screen(frame: Image.Image, layer: Layer, view: View) -> None:
+    scale = 4.0
+    seen = view.for_depth(layer.parallax)
+    w, h = frame.width / scale / seen.zoom, frame.height / scale / seen.zoom
+    cx = layer.origin[0] + frame.width / scale / 2 + seen.x * frame.height / scale
+    cy = layer.origin[1] + frame.height / scale / 2 + seen.y * frame.height / scale
+    piece = layer.image.resize(frame.size, Image.Resampling.BILINEAR, box=_inside((cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2), layer.image.size))
+    frame.paste(ImageChops.screen(frame, piece), (0, 0))
+
+
+def _crop(frame: Image.Image, layer: Layer, view: View, clock: Clock) -> tuple[float, float, float, float]:
+    seen = view.for_depth(layer.parallax)
+    drift = 0.0
+    if layer.drift and not clock.still:
+        drift = layer.drift * clock.seconds if clock.kind == "video" else 0.004 * clock.wave(0.5)
+    w, h = frame.width / seen.zoom, frame.height / seen.zoom
+    cx = layer.origin[0] + frame.width / 2 + (seen.x + min(drift, 0.08)) * frame.height
+    cy = layer.origin[1] + frame.height / 2 + seen.y * frame.height
+    return _inside((cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2), layer.image.size)
+
+
+def _inside(box: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """The box moved and cut so that it lies within the picture."""
+    x0, y0, x1, y1 = box
+    w, h = min(x1 - x0, size[0]), min(y1 - y0, size[1])
+    x0, y0 = min(max(0.0, x0), size[0] - w), min(max(0.0, y0), size[1] - h)
+    return x0, y0, min(x0 + w, size[0]), min(y0 + h, size[1])
+
+
+def _given(pixels: Pixels, width: int, height: int, ambient: tuple[float, float, float], palette: tuple[Rgb, ...]) -> Backdrop:
+    """A studio's own background, covering the frame and the camera's margin, leaning a little to the light."""
+    image = Image.fromarray(np.ascontiguousarray(pixels[..., :3]), "RGB")
+    margin = MARGIN * height
+    w, h = width + 2 * margin, height + 2 * margin
+    scale = max(w / image.width, h / image.height)
+    image = image.resize((max(1, math.ceil(image.width * scale)), max(1, math.ceil(image.height * scale))), Image.Resampling.BICUBIC)
+    gentle = tuple(1 - 0.25 * (1 - a) for a in ambient)
+    image = graded(image, grading((gentle[0], gentle[1], gentle[2]), palette, 0.0))
+    origin = ((image.width - width) / 2, (image.height - height) / 2)
+    return Backdrop((Layer(image, origin, 0.6),), None, None, None, False, Window(width / height / 2, 0.5, 1.0, MARGIN))
+
+
+def _vignette(width: int, height: int) -> Image.Image:
+    x = (np.arange(width) + 0.5) / width * 2 - 1
+    y = (np.arange(height) + 0.5) / height * 2 - 1
+    fall = 1 - 0.16 * np.clip((x[None, :] ** 2 + y[:, None] ** 2) / 2, 0, 1) ** 1.5
+    return Image.fromarray((fall * 255).round().astype(np.uint8), "L").convert("RGB")
+
+
+def _fade(width: int, height: int, x: float, y: float) -> Image.Image:
+    """A fall of light with the distance from the lamp."""
+    radius = max(4, round(max(width, height) * 1.1))
+    light = radial(64, (255, 255, 255)).getchannel("A").resize((2 * radius, 2 * radius), Image.Resampling.BILINEAR)
+    mask = Image.new("L", (width, height))
+    mask.paste(light, (round(x) - radius, round(y) - radius))
+    return mask
+
+
+__all__ = ["Camera", "draw_shot"]
