@@ -23,6 +23,7 @@ from anime_pipeline.quality.engines.weights import (
 from anime_pipeline.quality.engines.weights_catalogue import Weights, WeightsFile
 
 BLOCK_BYTES = 1 << 20
+NETWORK_BLOCK_BYTES = 1 << 16  # what a broken connection loses at most
 TIMEOUT_SECONDS = 60.0
 
 OnProgress = Callable[[str, int, int | None], None]
@@ -87,7 +88,7 @@ def _download(url: str, part: Path, on_progress: OnProgress | None) -> None:
             length = response.headers.get("Content-Length")
             total = have + int(length) if length else None
             with part.open("ab" if resumed else "wb") as file:
-                for block in response.iter_content(BLOCK_BYTES):
+                for block in response.iter_content(NETWORK_BLOCK_BYTES):
                     file.write(block)
                     have += len(block)
                     if on_progress:

@@ -1,0 +1,230 @@
+"""Defends the weights: a file is used only if it is the right one, fetched only when asked and with consent,
+resumed after a break, and there whole or not at all. The downloads come from a real server on this machine.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import threading
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from anime_pipeline.quality.engines import weights
+from anime_pipeline.quality.engines.weights import (
+    WeightsError,
+    catalogue,
+    locate,
+    missing_files,
+    verified_paths,
+    verify,
+    weights_named,
+    weights_sha256,
+)
+from anime_pipeline.quality.engines.weights_catalogue import Weights, WeightsFile
+from anime_pipeline.quality.engines.weights_fetching import fetch
+
+MODEL = b"weights " * 50_000
+
+
+@dataclass
+class Shelf:
+    """A server of files that may break off after some bytes."""
+
+    url: str = ""
+    files: dict[str, bytes] = field(default_factory=dict)
+    break_after: int | None = None
+    asked: list[str | None] = field(default_factory=list)
+
+
+@pytest.fixture
+def shelf() -> Iterator[Shelf]:
+    """A file server on a free port, with ranges."""
+    found = Shelf()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            asked = self.headers.get("Range")
+            found.asked.append(asked)
+            data = found.files[self.path.lstrip("/")]
+            start = int(asked.removeprefix("bytes=").rstrip("-")) if asked else 0
+            self.send_response(416 if start >= len(data) else 206 if asked else 200)
+            rest = data[start:]
+            self.send_header("Content-Length", str(len(rest)))
+            self.end_headers()
+            self.wfile.write(rest[: found.break_after])
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    found.url = f"http://127.0.0.1:{server.server_port}"
+    yield found
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def offer(
+    monkeypatch: pytest.MonkeyPatch,
+    shelf: Shelf,
+    sha256: str | None = "",
+    commercial: bool = True,
+    member: str | None = None,
+) -> None:
+    """Put one model called ``toy`` into the catalogue; its true hash unless another is given."""
+    true = hashlib.sha256(MODEL).hexdigest()
+    file = WeightsFile("toy/model.bin", f"{shelf.url}/toy", true if sha256 == "" else sha256, member)
+    entry = Weights("toy", ("nothing",), 0.4, "for tests only", commercial, (file,))
+    monkeypatch.setattr(weights, "CATALOGUE", (entry,))
+    shelf.files["toy"] = MODEL
+
+
+def test_the_catalogue_is_sound() -> None:
+    names = [entry.name for entry in catalogue()]
+    files = [file for entry in catalogue() for file in entry.files]
+    assert len(set(names)) == len(names)
+    assert len({file.file for file in files}) == len(files)
+    for file in files:
+        assert file.source.startswith(("https://", "pypi:"))
+        assert file.sha256 is None or (len(file.sha256) == 64 and int(file.sha256, 16))
+        assert not Path(file.file).is_absolute()
+        assert ".." not in file.file
+    assert not weights_named("buffalo_l").commercial_use
+
+
+def test_a_fetched_file_is_verified_and_in_the_manifest(
+    monkeypatch: pytest.MonkeyPatch, shelf: Shelf, tmp_path: Path
+) -> None:
+    offer(monkeypatch, shelf)
+    assert missing_files("toy", tmp_path) == locate("toy", tmp_path)
+    told: list[tuple[str, int, int | None]] = []
+    assert fetch("toy", tmp_path, on_progress=lambda *event: told.append(event)) == verified_paths(
+        "toy", tmp_path
+    )
+    assert missing_files("toy", tmp_path) == ()
+    assert told[-1] == ("toy", len(MODEL), len(MODEL))
+    assert weights_sha256(("toy",), tmp_path) == hashlib.sha256(MODEL).hexdigest()
+    assert json.loads((tmp_path / "manifest.json").read_text())["files"].keys() == {"toy/model.bin"}
+
+
+def test_what_is_there_is_not_fetched_again(
+    monkeypatch: pytest.MonkeyPatch, shelf: Shelf, tmp_path: Path
+) -> None:
+    offer(monkeypatch, shelf)
+    fetch("toy", tmp_path)
+    fetch("toy", tmp_path)
+    assert len(shelf.asked) == 1
+
+
+def test_a_broken_download_goes_on_where_it_stopped(
+    monkeypatch: pytest.MonkeyPatch, shelf: Shelf, tmp_path: Path
+) -> None:
+    offer(monkeypatch, shelf)
+    shelf.break_after = 150_000
+    with pytest.raises(WeightsError) as broken:
+        fetch("toy", tmp_path)
+    assert "go on" in (broken.value.remedy or "")
+    assert missing_files("toy", tmp_path)
+    (part,) = (tmp_path / ".downloads").glob("*.part")
+    have = part.stat().st_size
+    assert 0 < have <= 150_000
+    shelf.break_after = None
+    fetch("toy", tmp_path)
+    assert shelf.asked[-1] == f"bytes={have}-"
+    assert verified_paths("toy", tmp_path)[0].read_bytes() == MODEL
+
+
+def test_another_file_than_the_expected_one_is_deleted_unread(
+    monkeypatch: pytest.MonkeyPatch, shelf: Shelf, tmp_path: Path
+) -> None:
+    offer(monkeypatch, shelf, sha256="0" * 64)
+    with pytest.raises(WeightsError, match=r"toy/model\.bin: sha256"):
+        fetch("toy", tmp_path)
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_non_commercial_licence_asks_for_consent(
+    monkeypatch: pytest.MonkeyPatch, shelf: Shelf, tmp_path: Path
+) -> None:
+    offer(monkeypatch, shelf, commercial=False)
+    with pytest.raises(WeightsError, match="commercially") as refused:
+        fetch("toy", tmp_path)
+    assert refused.value.remedy == "anime-pipeline models fetch toy --accept-licence"
+    assert shelf.asked == []
+    assert fetch("toy", tmp_path, accept_licence=True)
+
+
+def test_a_member_of_an_archive_is_taken_out_alone(
+    monkeypatch: pytest.MonkeyPatch, shelf: Shelf, tmp_path: Path
+) -> None:
+    offer(monkeypatch, shelf, member="inner/model.bin")
+    shelf.files["toy"] = zipped({"pack/inner/model.bin": MODEL, "../evil.py": b"no"})
+    fetch("toy", tmp_path)
+    assert verified_paths("toy", tmp_path)[0].read_bytes() == MODEL
+    assert not list(tmp_path.parent.glob("**/evil.py"))
+
+
+def test_what_is_no_archive_is_said_to_be_none(
+    monkeypatch: pytest.MonkeyPatch, shelf: Shelf, tmp_path: Path
+) -> None:
+    offer(monkeypatch, shelf, member="inner/model.bin")
+    with pytest.raises(WeightsError, match="not the archive"):
+        fetch("toy", tmp_path)
+
+
+def test_a_damaged_file_is_refused_by_name_and_fetched_again(
+    monkeypatch: pytest.MonkeyPatch, shelf: Shelf, tmp_path: Path
+) -> None:
+    offer(monkeypatch, shelf)
+    (path,) = fetch("toy", tmp_path)
+    path.write_bytes(MODEL[:-1])
+    with pytest.raises(WeightsError, match=r"model\.bin is damaged"):
+        verified_paths("toy", tmp_path)
+    fetch("toy", tmp_path)
+    assert verify("toy", tmp_path)[0].state == "verified"
+
+
+def test_without_a_published_hash_the_first_fetch_decides(
+    monkeypatch: pytest.MonkeyPatch, shelf: Shelf, tmp_path: Path
+) -> None:
+    offer(monkeypatch, shelf, sha256=None)
+    (path,) = locate("toy", tmp_path)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"copied from somewhere")
+    assert verify("toy", tmp_path)[0].state == "unverified"
+    fetch("toy", tmp_path)
+    assert verify("toy", tmp_path)[0].state == "verified"
+    path.write_bytes(b"changed since")
+    assert verify("toy", tmp_path)[0].state == "damaged"
+
+
+def test_a_server_out_of_reach_is_said_with_what_to_do(
+    monkeypatch: pytest.MonkeyPatch, shelf: Shelf, tmp_path: Path
+) -> None:
+    offer(monkeypatch, Shelf(url="http://127.0.0.1:9"))
+    with pytest.raises(WeightsError, match="could not be fetched") as lost:
+        fetch("toy", tmp_path)
+    assert "ANIME_MODELS_DIR" in (lost.value.remedy or "")
+
+
+def test_a_misspelt_name_is_guessed() -> None:
+    with pytest.raises(WeightsError, match="did you mean buffalo_l"):
+        weights_named("bufalo_l")
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    """A zip archive of these files."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return buffer.getvalue()
