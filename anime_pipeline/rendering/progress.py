@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
 from urllib.parse import quote
 
@@ -12,6 +13,7 @@ import websocket
 
 _CONNECT_SECONDS = 5.0
 _RECONNECT_SECONDS = (0.2, 1.0, 5.0)
+_LOOK_SECONDS = 1.0
 # Kinds of message after which a look at the history may be worth it.
 _ENDINGS = frozenset({"execution_success", "execution_error", "execution_interrupted"})
 
@@ -81,10 +83,11 @@ class ProgressListener:
                 self._socket = websocket.create_connection(
                     self._url, timeout=_CONNECT_SECONDS, http_no_proxy=["*"]
                 )
-                self._socket.settimeout(None)
+                self._socket.settimeout(_LOOK_SECONDS)
                 failures = 0
                 while not self._closed.is_set():
-                    self._note(self._socket.recv())
+                    with suppress(websocket.WebSocketTimeoutException):
+                        self._note(self._socket.recv())
             except (websocket.WebSocketException, OSError, ValueError):
                 self._closed.wait(_RECONNECT_SECONDS[min(failures, len(_RECONNECT_SECONDS) - 1)])
                 failures += 1

@@ -106,11 +106,20 @@ def expire(session: Session) -> int:
     Their open attempts stay, so that the next worker can adopt what they left on a server.
     """
     workers = session.scalars(text("SELECT DISTINCT worker_id FROM studio.render_leases"))
+    return _free(session, [worker_id for worker_id in workers if is_dead(worker_id)])
+
+
+def release(session: Session, worker_id: str) -> int:
+    """Free whatever a worker that ends still holds, and whatever is late; the number of takes freed."""
+    return _free(session, [worker_id])
+
+
+def _free(session: Session, worker_ids: list[str]) -> int:
     session.execute(
         text(
-            "DELETE FROM studio.render_leases WHERE expires_at < clock_timestamp() OR worker_id = ANY(:dead)"
+            "DELETE FROM studio.render_leases WHERE expires_at < clock_timestamp() OR worker_id = ANY(:ids)"
         ),
-        {"dead": [worker_id for worker_id in workers if is_dead(worker_id)]},
+        {"ids": worker_ids},
     )
     freed = session.execute(
         text("""

@@ -34,9 +34,9 @@ Graph = dict[str, dict[str, Any]]
 
 SHIPPED = Path(__file__).parent / "workflows"
 SLOTS = (
-    "positive", "negative", "seed", "width", "height", "frames", "fps", "kind", "reference_image", "background",
-    "location", "time_of_day", "mood", "palette", "figures", "camera_angle", "action", "lines", "slate",
-    "output_prefix",
+    "positive", "negative", "seed", "width", "height", "frames", "fps", "kind", "reference_image",
+    "background", "location", "time_of_day", "mood", "palette", "figures", "camera_angle", "action", "lines",
+    "slate", "output_prefix",
 )  # fmt: skip
 
 

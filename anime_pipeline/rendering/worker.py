@@ -17,7 +17,7 @@ from anime_pipeline.rendering.comfyui_errors import ComfyError
 from anime_pipeline.rendering.events import DrainReport, EventKind, OnEvent, RenderEvent, drain_report
 from anime_pipeline.rendering.fleet import FleetServer
 from anime_pipeline.rendering.following import StoppedError
-from anime_pipeline.rendering.queue import Leased, expire, heartbeat, lease, unfinished
+from anime_pipeline.rendering.queue import Leased, expire, heartbeat, lease, release, unfinished
 from anime_pipeline.rendering.recording import Outcome, record_failure, record_stop, record_success
 from anime_pipeline.rendering.servers import render_servers
 from anime_pipeline.rendering.worker_identity import new_worker_id
@@ -90,6 +90,7 @@ class _Drain:
                     thread.join()
                 self._ended.set()
                 beat.join()
+                self._release()
         if self._broken is not None:
             raise self._broken
         with session_scope(self._settings) as session:
@@ -210,6 +211,14 @@ class _Drain:
                         self._done, max(self._total, self._done), message, fraction,
                     )
                 )  # fmt: skip
+
+    def _release(self) -> None:
+        """Give back what a mistake left leased; its open attempts stay for the next worker to adopt."""
+        try:
+            with session_scope(self._settings) as session:
+                release(session, self._worker_id)
+        except OperationalError as error:
+            _log.warning("the leases of %s end by themselves: %s", self._worker_id, error)
 
     def _break(self, error: BaseException) -> None:
         with self._lock:

@@ -37,8 +37,10 @@ characters:
       - {type: hair_color, value: teal, priority: 5}
       - {type: outfit_color, value: white}
     variations:
-      - {name: raincoat, type: outfit, prompt_modifiers: {append: [shiny], attributes: {outfit_color:
-      yellow}}} - {name: yukata, type: outfit, prompt_modifiers: {attributes: {outfit_color: indigo}}}
+      - name: raincoat
+        type: outfit
+        prompt_modifiers: {append: [shiny], attributes: {outfit_color: yellow}}
+      - {name: yukata, type: outfit, prompt_modifiers: {attributes: {outfit_color: indigo}}}
   - name: Toru
     attributes:
       - {type: hair_color, value: white}
@@ -56,8 +58,11 @@ episodes:
           - {number: 10, kind: still, cast: [Mika], dialogue: ["Mika: rain again"]}
           - {number: 20, kind: still, cast: [Toru]}
           - {number: 30, kind: loop, duration_frames: 4, cast: [Mika]}
-          - {number: 40, kind: video, duration_frames: 6, cast: [Mika, Toru], dialogue: ["Mika: hello",
-          "Toru: hm"]}
+          - number: 40
+            kind: video
+            duration_frames: 6
+            cast: [Mika, Toru]
+            dialogue: ["Mika: hello", "Toru: hm"]
 """
 
 

@@ -14,7 +14,8 @@ def test_everything_is_rendered_once_and_recorded_whole(studio: Studio) -> None:
     assert [take.cut_key[-5:] for take in report.finished] == ["c0010", "c0020", "c0030", "c0040"]
     assert (report.failed, report.waiting) == ([], [])
     rows = studio.query("""
-        SELECT t.server_kind, t.pixels_sha256, f.kind, f.frame_count, f.width, m.role, j.output_path, f.location
+        SELECT t.server_kind, t.pixels_sha256, f.kind, f.frame_count, f.width, m.role, f.location,
+               j.output_path
         FROM studio.takes t JOIN jobs j ON j.id = t.job_id JOIN studio.take_media m ON m.job_id = t.job_id
         JOIN studio.media_files f USING (sha256) ORDER BY t.job_id
     """)
@@ -106,9 +107,10 @@ def test_several_takes_and_retakes_have_seeds_of_their_own(studio: Studio) -> No
     (retake,) = studio.plan(new_takes=True)
     assert (retake.state, retake.take_number) == ("queued", 3)
     studio.drain()
-    rows = studio.query(
-        "SELECT g.seed, t.take_number, t.pixels_sha256 FROM generation_params g JOIN studio.takes t USING (job_id)"
-    )
+    rows = studio.query("""
+        SELECT g.seed, t.take_number, t.pixels_sha256
+        FROM generation_params g JOIN studio.takes t USING (job_id)
+    """)
     assert len({row.seed for row in rows}) == len({row.pixels_sha256 for row in rows}) == 3
     assert {row.take_number for row in rows} == {1, 2, 3}
     assert studio.states()["c0010"].state == "current"
