@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from anime_pipeline.story.production import ShortEntry
+from anime_pipeline.story.entries import ShortEntry
 from anime_pipeline.story.yaml_reading import Location
 
 Group = Mapping[str, Any]
@@ -48,7 +48,7 @@ class Findings:
 def groups(
     parent: Group, location: Location, key: str, short: type[ShortEntry] | None = None
 ) -> list[tuple[Location, Group]]:
-    """The groups of keys in the list ``parent[key]``; text becomes what it is ``short`` for."""
+    """The groups of keys in the list ``parent[key]``; entries in a ``short`` form are written out."""
     return list(_groups(parent, location, key, short))
 
 
@@ -57,11 +57,10 @@ def _groups(
 ) -> Iterator[tuple[Location, Group]]:
     items = parent.get(key)
     for index, item in enumerate(items if isinstance(items, list) else []):
-        if isinstance(item, str) and short is not None:
-            try:
-                item = short.from_text(item)
-            except ValueError:
-                continue
+        try:
+            item = short.written_out(item) if short is not None else item
+        except ValueError:
+            continue
         if isinstance(item, dict):
             yield (*location, key, index), item
 

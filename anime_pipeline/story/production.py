@@ -6,67 +6,27 @@ frames, colours ``#rrggbb``; picture paths are relative to the file.
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Any, ClassVar, Literal
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    GetJsonSchemaHandler,
-    PrivateAttr,
-    model_validator,
-)
-from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema
+from pydantic import Field, PrivateAttr
 
 from anime_pipeline.story.context import CutKind
+from anime_pipeline.story.entries import (
+    Color,
+    Entry,
+    Fps,
+    Frames,
+    Name,
+    PicturePath,
+    Seed,
+    ShortEntry,
+    ShortName,
+)
 from anime_pipeline.story.keys import MAX_CUT, MAX_EPISODE, MAX_SCENE, SLUG_PATTERN
 from anime_pipeline.story.pictures import Source
 
 STILL_SECONDS = 2
-LARGEST_SEED = 2**64 - 1
 PICTURE_FIELDS = ("reference_image", "image", "background_image")
-
-Name = Annotated[str, Field(min_length=1, max_length=255)]
-ShortName = Annotated[str, Field(min_length=1, max_length=100)]
-Color = Annotated[
-    str,
-    Field(pattern=r"^#[0-9a-fA-F]{6}$", description="A colour as #rrggbb, in quotes."),
-    AfterValidator(str.lower),
-]
-Fps = Annotated[int, Field(ge=1, le=240, description="Frames per second.")]
-Frames = Annotated[int, Field(ge=1, le=100_000)]
-Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
-PicturePath = Annotated[
-    str, Field(min_length=1, max_length=1000, description="A PNG, JPEG or WebP, relative to this file.")
-]
-
-
-class Entry(BaseModel):
-    """A group of keys of the file: unknown keys are mistakes, numbers are not text, text is trimmed."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, str_strip_whitespace=True)
-
-
-class ShortEntry(Entry):
-    """An entry that may also be written as one line of text, which ``from_text`` reads."""
-
-    @classmethod
-    def from_text(cls, text: str) -> dict[str, str]:
-        """The keys that a line of text stands for; raises ``ValueError`` with what it should look like."""
-        raise NotImplementedError
-
-    @model_validator(mode="before")
-    @classmethod
-    def _from_text(cls, value: object) -> object:
-        return cls.from_text(value) if isinstance(value, str) else value
-
-    @classmethod
-    def __get_pydantic_json_schema__(
-        cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
-    ) -> JsonSchemaValue:
-        return {"anyOf": [{"type": "string"}, handler(core_schema)]}
 
 
 class WorkflowsEntry(Entry):
@@ -104,18 +64,18 @@ class BibleEntry(Entry):
     """The story bible: what every picture of the production shares. An edit makes a new version."""
 
     art_style: str = ""
-    color_palette: dict[str, Color] = {}
+    color_palette: dict[str, Color] = Field({})
     character_design_rules: str = ""
     world_building_notes: str = ""
-    technical_requirements: dict[str, Any] = {}
+    technical_requirements: dict[str, Any] = Field({})
     negative_prompt: str = ""
     global_seed: Seed = 0
     line_weight: str = ""
     shading_style: str = ""
-    mood_keywords: list[str] = []
+    mood_keywords: list[str] = Field([])
     setting_description: str = ""
     time_period: str = ""
-    narrative_themes: list[str] = []
+    narrative_themes: list[str] = Field([])
 
 
 class AttributeEntry(Entry):
@@ -123,16 +83,16 @@ class AttributeEntry(Entry):
 
     type: ShortName
     value: str = Field(min_length=1)
-    prompt_tokens: list[str] = []
+    prompt_tokens: list[str] = Field([])
     priority: int = Field(0, ge=-1_000_000, le=1_000_000)
 
 
 class ModifiersEntry(Entry):
     """What a variation does to a character's prompt, and the attributes that it replaces."""
 
-    prepend: list[str] = []
-    append: list[str] = []
-    attributes: dict[str, str] = {}
+    prepend: list[str] = Field([])
+    append: list[str] = Field([])
+    attributes: dict[str, str] = Field({})
 
 
 class VariationEntry(Entry):
@@ -158,12 +118,12 @@ class CharacterEntry(Entry):
 
     name: Name
     description: str = ""
-    attributes: list[AttributeEntry] = []
+    attributes: list[AttributeEntry] = Field([])
     base_prompt: str = ""
-    negative_tokens: list[str] = []
+    negative_tokens: list[str] = Field([])
     lora_model_path: str | None = Field(None, max_length=500)
-    variations: list[VariationEntry] = []
-    anchors: list[AnchorEntry] = []
+    variations: list[VariationEntry] = Field([])
+    anchors: list[AnchorEntry] = Field([])
 
 
 class CastEntry(Entry):
@@ -185,9 +145,9 @@ class CutCastEntry(ShortEntry):
     position: str | None = None
 
     @classmethod
-    def from_text(cls, text: str) -> dict[str, str]:
+    def written_out(cls, value: object) -> object:
         """``Mika`` is the character as in the scene."""
-        return {"character": text}
+        return {"character": value} if isinstance(value, str) else value
 
 
 class LineEntry(ShortEntry):
@@ -196,6 +156,16 @@ class LineEntry(ShortEntry):
     Without them the line gets its share of the cut by the length of its text.
     """
 
+    short_forms: ClassVar[list[dict[str, Any]]] = [
+        {"type": "string"},
+        {
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 1,
+            "additionalProperties": {"type": "string"},
+        },
+    ]
+
     speaker: Name
     text: str = Field(min_length=1)
     start: int | None = Field(None, ge=0)
@@ -203,9 +173,14 @@ class LineEntry(ShortEntry):
     off_screen: bool = Field(False, description="The speaker is heard and not seen.")
 
     @classmethod
-    def from_text(cls, text: str) -> dict[str, str]:
-        """``Mika: hello`` is Mika's line."""
-        speaker, colon, words = text.partition(":")
+    def written_out(cls, value: object) -> object:
+        """``Mika: hello`` is Mika's line, with quotes around it (a text) or without (a single key)."""
+        if isinstance(value, dict) and len(value) == 1 and not value.keys() & cls.model_fields.keys():
+            [(speaker, words)] = value.items()
+            return {"speaker": speaker, "text": words}
+        if not isinstance(value, str):
+            return value
+        speaker, colon, words = value.partition(":")
         if not (colon and speaker.strip() and words.strip()):
             raise ValueError("a line of dialogue names its speaker: write 'Mika: hello'")
         return {"speaker": speaker.strip(), "text": words.strip()}
@@ -222,7 +197,7 @@ class CutEntry(Entry):
     repeats: int = Field(1, ge=1, le=1000, description="How often a loop plays in the film.")
     fps: Fps | None = None
     cast: list[CutCastEntry] | None = Field(None, description="Unset: everyone of the scene's cast.")
-    dialogue: list[LineEntry] = []
+    dialogue: list[LineEntry] = Field([])
     action_notes: str = ""
     workflow: ShortName | None = None
     takes: int = Field(1, ge=1, le=64)
@@ -248,10 +223,10 @@ class SceneEntry(Entry):
     location: str = Field("", max_length=255)
     time_of_day: str = Field("", max_length=50)
     mood: str = Field("", max_length=100)
-    style_overrides: dict[str, str] = {}
+    style_overrides: dict[str, str] = Field({})
     background_image: PicturePath | None = None
-    cast: list[CastEntry] = []
-    cuts: list[CutEntry] = []
+    cast: list[CastEntry] = Field([])
+    cuts: list[CutEntry] = Field([])
 
 
 class EpisodeEntry(Entry):
@@ -261,7 +236,7 @@ class EpisodeEntry(Entry):
     title: str = Field("", max_length=255)
     synopsis: str = ""
     target_duration_seconds: int | None = Field(None, ge=1, le=100_000)
-    scenes: list[SceneEntry] = []
+    scenes: list[SceneEntry] = Field([])
 
 
 class Production(Entry):
@@ -269,8 +244,8 @@ class Production(Entry):
 
     project: ProjectEntry
     bible: BibleEntry = BibleEntry()
-    characters: list[CharacterEntry] = []
-    episodes: list[EpisodeEntry] = []
+    characters: list[CharacterEntry] = Field([])
+    episodes: list[EpisodeEntry] = Field([])
 
     _source: Source = PrivateAttr(default_factory=Source)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from anime_pipeline.story.entries import Entry
 from anime_pipeline.story.keys import CutKey, EpisodeKey, SceneKey
 from anime_pipeline.story.mistakes import StoryError
 from anime_pipeline.story.production import (
@@ -16,7 +17,6 @@ from anime_pipeline.story.production import (
     CastEntry,
     CharacterEntry,
     CutEntry,
-    Entry,
     Production,
     SceneEntry,
     VariationEntry,

@@ -60,7 +60,7 @@ def keys_at(location: Location) -> list[str]:
 def words_for(error: ErrorDetails) -> tuple[str, str | None]:
     """Message and suggestion for one of pydantic's errors."""
     location: Location = tuple(error["loc"])
-    name = str(location[-1]) if location else "the file"
+    name = _owner(location)
     kind, value, context = error["type"], error["input"], error.get("ctx") or {}
     if kind == "missing":
         return f"{name} is missing", _MISSING.get(name)
@@ -73,7 +73,7 @@ def words_for(error: ErrorDetails) -> tuple[str, str | None]:
         wanted = _WHOLE_NUMBERS.get(name, "a whole number")
         return f"{name} must be {wanted}, not {_shown(value)}", _number_in(value)
     if kind == "string_type":
-        return f"{_owner(location)} must be text, not {_shown(value)}", _quoted(value)
+        return f"{name} must be text, not {_shown(value)}", _quoted(value)
     if kind == "string_pattern_mismatch":
         return _pattern(location, name, str(value))
     if kind == "literal_error":
@@ -107,7 +107,7 @@ def _limits_and_shapes(
 def _empty(location: Location, name: str) -> tuple[str, str]:
     if "color_palette" in location[:-1]:
         return f"the colour {name} is empty", "put quotes around it: an unquoted # begins a comment"
-    return f"{_owner(location)} is empty", "write a value or leave the line out"
+    return f"{name} is empty", "write a value or leave the line out"
 
 
 def _owner(location: Location) -> str:

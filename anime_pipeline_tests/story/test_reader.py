@@ -224,6 +224,13 @@ def test_pictures_in_other_formats_and_links_out_are_refused(tmp_path: Path) -> 
         assert message in found.message
 
 
+def small_with_unquoted_dialogue() -> dict[str, Any]:
+    """The small production as YAML reads ``- Mika: hello`` without quotes."""
+    data = small()
+    _cut(data, 2)["dialogue"] = [{"Mika": "hello"}, {"Toru": "good evening"}]
+    return data
+
+
 def test_short_forms_and_defaults(tmp_path: Path) -> None:
     production = read(tmp_path, small())
     still, loop, video = production.episodes[0].scenes[0].cuts
@@ -231,6 +238,7 @@ def test_short_forms_and_defaults(tmp_path: Path) -> None:
     assert (still.moves_lips, video.moves_lips) == (False, True)
     assert loop.cast is not None
     assert loop.cast[0].character == "Toru"
+    assert read(tmp_path, small_with_unquoted_dialogue()).episodes == production.episodes
     assert [(line.speaker, line.text) for line in video.dialogue] == [
         ("Mika", "hello"),
         ("Toru", "good evening"),
