@@ -1,7 +1,7 @@
 """Fixtures for the whole suite: one embedded server for all tests, a fresh migrated database for each.
 
-The server is the product's own, in a home of its own under the temporary folder; nothing of a developer's home
-or of ``ANIME_*`` in the environment is touched or used.
+The server is the product's own, in a home of its own under the temporary folder; nothing of a developer's
+home or of ``ANIME_*`` in the environment is touched or used.
 """
 
 from __future__ import annotations
@@ -32,9 +32,23 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(scope="session")
+def _entrance(tmp_path_factory: pytest.TempPathFactory) -> None:
+    base = tmp_path_factory.getbasetemp()
+    for folder in (base, base.parent):
+        folder.chmod(0o711)
+
+
+@pytest.fixture
+def tmp_path(tmp_path: Path, _entrance: None) -> Path:
+    """Pytest's folder, which root's server account may pass through; else clusters would be made outside."""
+    tmp_path.chmod(0o711)
+    return tmp_path
+
+
+@pytest.fixture(scope="session")
 def postgres() -> Iterator[Settings]:
     """Settings of the one embedded server. Its database ``anime`` is migrated: the template of the others."""
-    with _folder_for_a_server() as folder:
+    with folder_for_a_server() as folder:
         settings = Settings(home=folder / "home")
         server.ensure_server(settings)
         _prepare_template(settings)
@@ -46,7 +60,7 @@ def postgres() -> Iterator[Settings]:
 @pytest.fixture
 def embedded_settings() -> Iterator[Settings]:
     """A fresh home without a database URL: its own embedded server, not started yet, stopped afterwards."""
-    with _folder_for_a_server() as folder:
+    with folder_for_a_server() as folder:
         settings = Settings(home=folder / "home")
         yield settings
         server.stop_server(settings)
@@ -87,7 +101,7 @@ def _fresh_database(postgres: Settings, home: Path, template: str) -> Iterator[S
 
 
 @contextmanager
-def _folder_for_a_server() -> Iterator[Path]:
+def folder_for_a_server() -> Iterator[Path]:
     """A temporary folder that root's server account may enter; pytest's own are 0700."""
     with tempfile.TemporaryDirectory(prefix="anime-test-", ignore_cleanup_errors=True) as folder:
         Path(folder).chmod(0o755)

@@ -11,6 +11,7 @@ from pathlib import Path
 from sqlalchemy import URL
 
 from anime_pipeline.database.embedded import DAGSTER_DATABASE, DATABASE, EmbeddedServer
+from anime_pipeline.database.errors import DatabaseError
 from anime_pipeline.database.external import check_reachable, create_database_if_missing, parse_url, render
 from anime_pipeline.settings import Settings
 
@@ -26,12 +27,13 @@ def ensure_server(settings: Settings) -> None:
     """
     if settings.database_url is None:
         _embedded(settings.home).ensure()
-        return
-    domain, dagster = _domain_url(settings), _dagster_url(settings)
-    check_reachable(domain, _DOMAIN_SETTING)
-    if settings.dagster_database_url is None:
-        create_database_if_missing(dagster, domain, _DAGSTER_SETTING)
-    check_reachable(dagster, _DAGSTER_SETTING)
+    else:
+        check_reachable(_domain_url(settings), _DOMAIN_SETTING)
+        if settings.dagster_database_url is None:
+            create_database_if_missing(_dagster_url(settings), _domain_url(settings), _DAGSTER_SETTING)
+    if settings.dagster_database_url is not None or settings.database_url is not None:
+        check_reachable(_dagster_url(settings), _DAGSTER_SETTING)
+    _check_apart(_domain_url(settings), _dagster_url(settings))
 
 
 def database_url(settings: Settings) -> str:
@@ -54,6 +56,15 @@ def stop_server(settings: Settings) -> None:
     """Stop the embedded server now, also while others use it; a server of your own is left alone."""
     if settings.database_url is None:
         _embedded(settings.home).stop()
+
+
+def _check_apart(domain: URL, dagster: URL) -> None:
+    """Dagster has a table ``jobs`` too, and would take ours for its own."""
+    if (domain.host, domain.port, domain.database) == (dagster.host, dagster.port, dagster.database):
+        raise DatabaseError(
+            f"{_DAGSTER_SETTING} names the same database as {_DOMAIN_SETTING}.",
+            f"Give Dagster a database of its own, or unset {_DAGSTER_SETTING}.",
+        )
 
 
 @cache

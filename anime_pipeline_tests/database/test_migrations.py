@@ -132,7 +132,8 @@ def test_an_update_of_a_character_moves_updated_at(settings: Settings) -> None:
 def test_each_metric_that_decides_has_its_gate(settings: Settings) -> None:
     assert scalar(settings, "SELECT count(DISTINCT phase) FROM studio.phase_metrics") == 4
     wrong_side = (
-        "SELECT count(*) FROM studio.phase_metrics WHERE (comparison = 'at_least' AND gate_name NOT LIKE '%minimum') "
+        "SELECT count(*) FROM studio.phase_metrics "
+        "WHERE (comparison = 'at_least' AND gate_name NOT LIKE '%minimum') "
         "OR (comparison = 'at_most' AND gate_name NOT LIKE '%maximum')"
     )
     assert scalar(settings, wrong_side) == 0
