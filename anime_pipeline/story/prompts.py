@@ -167,15 +167,13 @@ def _without_repeats(parts: Iterable[PromptPart]) -> tuple[PromptPart, ...]:
 
 
 def _split(text: str) -> Iterator[str]:
-    """Tokens between commas; a weighted group such as ``(teal hair, bob:1.2)`` is one token."""
-    depth, token = 0, ""
-    for letter in " ".join(text.split()):
+    """Tokens between commas, without a sentence's full stop; a group such as ``(bob, teal:1.2)`` is one."""
+    depth, start = 0, 0
+    text = " ".join(text.split()) + ","
+    for position, letter in enumerate(text):
         depth = max(0, depth + (letter in "([{") - (letter in ")]}"))
-        if letter == "," and depth == 0:
-            if token.strip():
-                yield token.strip()
-            token = ""
-        else:
-            token += letter
-    if token.strip():
-        yield token.strip()
+        if position == len(text) - 1 or (letter == "," and depth == 0):
+            token = text[start:position].strip().rstrip(".")
+            start = position + 1
+            if token:
+                yield token
