@@ -1,0 +1,181 @@
+"""Defends the client against what real servers answered, as recorded, and against what a live one does."""
+
+from __future__ import annotations
+
+import json
+import uuid
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anime_pipeline.rendering.comfyui import ComfyClient
+from anime_pipeline.rendering.comfyui_errors import ComfyError, failure, rejection
+from anime_pipeline.rendering.following import Finished, Follower
+from anime_pipeline.rendering.preflight import preflight
+from anime_pipeline.rendering.progress import ProgressListener
+from anime_pipeline.rendering.servers import render_servers
+from anime_pipeline.rendering.templates import Graph
+from anime_pipeline.settings import Settings
+from anime_pipeline_tests.preview.client import picture_graph, video_graph
+from anime_pipeline_tests.preview.running import RunningServer
+from anime_pipeline_tests.rendering.contexts import LIBRARY
+
+RECORDED = Path(__file__).parents[3] / "shared" / "comfyui-contract"
+recorded_only = pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded exchanges are not here")
+versions = pytest.mark.parametrize("version", ["0.3.64", "0.33.0"])
+
+
+def exchange(version: str, name: str) -> dict[str, Any]:
+    recorded: dict[str, Any] = json.loads((RECORDED / version / f"{name}.json").read_text())
+    return recorded
+
+
+def titled(graph: Graph, **titles: str) -> Graph:
+    return {key: {**node, "_meta": {"title": titles.get(f"n{key}", "")}} for key, node in graph.items()}
+
+
+@recorded_only
+@versions
+def test_a_missing_model_is_named_with_its_node_and_input(version: str) -> None:
+    said = exchange(version, "missing_model_400")
+    error = rejection(titled(said["request"]["prompt"], n4="Base model"), said["response"])
+    assert error.error_class == "missing_model"
+    assert "node “Base model”, input ckpt_name" in str(error)
+    assert "x.safetensors" in str(error)
+    assert "models" in str(error.remedy)
+
+
+@recorded_only
+@versions
+def test_an_unknown_node_is_a_missing_node(version: str) -> None:
+    said = exchange(version, "unknown_node_400")
+    error = rejection(said["request"]["prompt"], said["response"])
+    assert error.error_class == "missing_node"
+    assert "Nope" in str(error)
+
+
+@recorded_only
+@versions
+@pytest.mark.parametrize("name", ["partial_validation_200", "no_outputs_400", "bad_prompt_id"])
+def test_other_refusals_are_validation_and_not_retried(version: str, name: str) -> None:
+    said = exchange(version, name)
+    if said["status"] == 200 and not said["response"].get("node_errors"):
+        pytest.skip("this version takes any prompt id")
+    error = rejection(said["request"]["prompt"], said["response"])
+    assert error.error_class == "validation"
+    assert not error.policy.retried
+    assert str(error)
+
+
+@recorded_only
+@versions
+def test_a_failed_node_is_named_by_its_title(version: str) -> None:
+    said = exchange(version, "runtime_error")
+    (entry,) = said["history"].values()
+    error = failure(titled(said["request"]["prompt"], n3="Keep it"), entry)
+    assert error.error_class == "execution"
+    assert "“Keep it” failed" in str(error)
+
+
+@recorded_only
+@versions
+def test_an_interruption_is_not_retried(version: str) -> None:
+    said = exchange(version, "interrupted")
+    (entry,) = said["history"].values()
+    assert failure(said["request"]["prompt"], entry).error_class == "interrupted"
+
+
+def test_out_of_memory_is_its_own_class() -> None:
+    error = {"node_id": "1", "exception_type": "torch.OutOfMemoryError", "exception_message": "CUDA"}
+    entry = {"status": {"status_str": "error", "messages": [["execution_error", error]]}}
+    assert failure({}, entry).error_class == "out_of_memory"
+
+
+def rendered(server: RunningServer, graph: Graph, output: str) -> tuple[ComfyClient, Finished]:
+    client, prompt_id = ComfyClient(server.url), str(uuid.uuid4())
+    with ProgressListener(server.url, "me") as listener:
+        client.submit(graph, "me", prompt_id, {"anime_pipeline": {"cut": "c"}})
+        return client, Follower(client, listener, 20.0).follow(prompt_id, graph, [output])
+
+
+def test_a_picture_comes_back_as_it_was_saved(server: RunningServer, tmp_path: Path) -> None:
+    client, finished = rendered(server, picture_graph("mine/t1"), "3")
+    (file,) = finished.files
+    size = client.view(file, tmp_path / "got.png")
+    (saved,) = (server.home / "preview").rglob("t1_*.png")
+    assert (tmp_path / "got.png").read_bytes() == saved.read_bytes()
+    assert size == saved.stat().st_size
+    assert finished.seconds is not None
+
+
+def test_a_film_is_found_though_it_lies_under_images(server: RunningServer) -> None:
+    _, finished = rendered(server, video_graph(), "4")
+    assert [file["filename"].endswith(".mp4") for file in finished.files] == [True]
+
+
+def test_success_without_the_wanted_output_is_a_broken_contract(server: RunningServer) -> None:
+    with pytest.raises(ComfyError) as broken:
+        rendered(server, picture_graph(), "1")
+    assert broken.value.error_class == "contract"
+
+
+def test_nothing_is_uploaded_twice_and_the_servers_name_is_used(
+    server: RunningServer, tmp_path: Path
+) -> None:
+    picture = tmp_path / "p.png"
+    picture.write_bytes(b"not looked at by an upload")
+    server.misbehave("upload_renamed")
+    client = ComfyClient(server.url)
+    name = client.upload(picture, "a.png")
+    assert name != "a.png"
+    picture.unlink()
+    assert client.upload(picture, "a.png") == name
+
+
+def test_a_prompt_is_taken_back_without_touching_another(server: RunningServer) -> None:
+    server.misbehave("slow", times=None, seconds=20)
+    client = ComfyClient(server.url)
+    first, second = str(uuid.uuid4()), str(uuid.uuid4())
+    client.submit(picture_graph("a", seed=1), "me", first)
+    client.submit(picture_graph("b", seed=2), "me", second)
+    client.cancel(second)
+    running, pending = client.queue()
+    assert first in running + pending
+    assert second not in running + pending
+    client.cancel(first)
+
+
+def test_a_server_that_is_not_there_is_a_connection_error_in_words() -> None:
+    with pytest.raises(ComfyError, match=r"http://127\.0\.0\.1:9 does not answer") as refused:
+        ComfyClient("http://127.0.0.1:9").queue()
+    assert refused.value.error_class == "connection"
+    assert not refused.value.policy.counted
+
+
+def test_preflight_names_everything_missing_at_once(server: RunningServer) -> None:
+    graph = {**LIBRARY.get("wan-video").graph, "99": {"class_type": "SaveImage", "inputs": {}}}
+    with pytest.raises(ComfyError) as refused:
+        preflight(graph, ComfyClient(server.url).object_info())
+    assert refused.value.error_class == "missing_node"
+    for said in ("UNETLoader", "KSampler", "lacks its input images"):
+        assert said in str(refused.value)
+
+
+@pytest.mark.parametrize("spec", [[["here.safetensors"], {}], ["COMBO", {"options": ["here.safetensors"]}]])
+def test_preflight_knows_models_as_old_and_new_servers_list_them(spec: list[Any]) -> None:
+    graph = {"1": {"class_type": "VAELoader", "inputs": {"vae_name": "gone.safetensors"}}}
+    info = {"VAELoader": {"input": {"required": {"vae_name": spec}}}}
+    with pytest.raises(ComfyError, match=r"gone\.safetensors") as refused:
+        preflight(graph, info)
+    assert "models/vae" in str(refused.value.remedy)
+    graph["1"]["inputs"]["vae_name"] = "here.safetensors"
+    preflight(graph, info)
+
+
+def test_servers_are_those_that_answer(settings: Settings, server: RunningServer) -> None:
+    some = settings.model_copy(update={"comfyui_urls": f"http://127.0.0.1:9,{server.url}/"})
+    assert [(one.url, one.kind) for one in render_servers(some)] == [(server.url, "preview")]
+    none = settings.model_copy(update={"comfyui_urls": "http://127.0.0.1:9"})
+    with pytest.raises(ComfyError, match="no render server can be used"):
+        render_servers(none)
