@@ -52,6 +52,6 @@ class Artist:
 def artist(monkeypatch: pytest.MonkeyPatch) -> Iterator[Artist]:
     """Replaces the drawing of shots, so that these tests are about the server alone."""
     one = Artist()
-    monkeypatch.setattr(drawing, "draw_shot", one.draw, raising=False)
+    monkeypatch.setattr(drawing, "draw_shot", one.draw)
     yield one
     one.go_on.set()

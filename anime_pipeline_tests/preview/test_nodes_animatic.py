@@ -92,8 +92,6 @@ def test_another_picture_of_the_same_name_makes_another_shot(client: Client, art
 
 
 def test_the_real_artist_draws_the_same_film_twice_in_two_homes(tmp_path: Path) -> None:
-    if not hasattr(drawing, "draw_shot"):
-        pytest.skip("the drawing is not built in yet")
     bodies = []
     for home in ("one", "two"):
         with running_preview_server(tmp_path / home) as server, Client(server.url) as client:
@@ -112,6 +110,6 @@ def test_an_artists_failure_is_an_error_in_its_words(client: Client, monkeypatch
     def fail(shot: Any) -> Any:
         raise ValueError("no more ink")
 
-    monkeypatch.setattr(drawing, "draw_shot", fail, raising=False)
+    monkeypatch.setattr(drawing, "draw_shot", fail)
     event, data = client.render(shot_graph())["status"]["messages"][-1]
     assert (event, data["exception_message"]) == ("execution_error", "no more ink")
