@@ -36,6 +36,12 @@ class Settings(BaseSettings):
     models_dir: Path | None = Field(
         None, description="Folder of metric weights; unset: the folder `models` in the home."
     )
+    device: Literal["auto", "cpu", "cuda", "mps"] = Field(
+        "auto", description="Where learned metrics are computed; auto: the fastest that is found."
+    )
+    model_memory_gb: float = Field(
+        6.0, gt=0, description="Memory for the models of learned metrics; the least used leave first."
+    )
     batch_size: int = Field(25, ge=1, le=1000, description="Cuts that one Dagster run handles.")
     prompts_in_flight: int = Field(
         2, ge=1, le=8, description="Prompts kept on a server, so that it never waits."

@@ -2,8 +2,8 @@
 
 Zhang et al., *The Unreasonable Effectiveness of Deep Features as a Perceptual Metric* (2018). A picture in
 [−1, 1] is scaled per channel, goes through a trunk (AlexNet, VGG-16 or SqueezeNet 1.1 up to its last
-convolution), and each tapped layer is normalised to unit length per pixel; the distance is the sum over layers
-of the head's weights times the squared difference, averaged over space. Equal in value to the package
+convolution), and each tapped layer is normalised to unit length per pixel; the distance is the sum over
+layers of the head's weights times the squared difference, averaged over space. Equal in value to the package
 ``lpips`` 0.1.4; a picture's features are computed once here, however many pictures it is compared with.
 """
 
@@ -78,7 +78,7 @@ class Fire:
 
 @dataclass(frozen=True)
 class Trunk:
-    """A network in stages; the activations after each stage are tapped. ``bytes_per_pixel`` of its working set."""
+    """A network in stages, each tapped at its end. ``bytes_per_pixel`` is the size of its working set."""
 
     name: str
     stages: tuple[tuple[Step, ...], ...]
@@ -136,7 +136,15 @@ class LpipsNetwork:
             )
         self.trunk = trunk
         self.device = device
-        self._state = {name: tensor.to(device, torch().float32) for name, tensor in state.items()}
+        # a CPU is about a third faster where a pixel's channels lie together, as they do in a decoded frame
+        layout = torch().channels_last if device == "cpu" else torch().contiguous_format
+        self._layout = layout
+        self._state = {
+            name: tensor.to(device, torch().float32).contiguous(
+                memory_format=layout if tensor.dim() == 4 else torch().contiguous_format
+            )
+            for name, tensor in state.items()
+        }
         self._heads = [head.to(device, torch().float32).reshape(-1) for head in heads]
         # uint8 → [−1, 1] → (x − shift) / scale, as one multiplication and one addition
         scale = torch().tensor(SCALE, dtype=torch().float64)
@@ -153,7 +161,7 @@ class LpipsNetwork:
         """The normalised features of pictures, uint8 T × height × width × 3."""
         with torch().inference_mode():
             pictures = torch().from_numpy(np.ascontiguousarray(frames)).to(self.device)
-            pictures = pictures.permute(0, 3, 1, 2).to(torch().float32).contiguous()
+            pictures = pictures.permute(0, 3, 1, 2).to(torch().float32).contiguous(memory_format=self._layout)
             pictures = torch().addcmul(self._offset, pictures, self._gain)
             tapped = []
             for stage in self.trunk.stages:
@@ -169,7 +177,7 @@ class LpipsNetwork:
         with torch().inference_mode():
             total: Any = 0
             for one, other, head in zip(ones, others, self._heads, strict=True):
-                # the mean over space before the head: the head is linear, and it then weighs one number a channel
+                # the head is linear: after the mean over space it weighs one number a channel
                 total = total + (one - other).square_().mean(dim=(2, 3)) @ head
         distances: npt.NDArray[np.float64] = total.double().cpu().numpy()
         return distances

@@ -10,6 +10,8 @@ from typing import Any, Literal, Protocol, TypeVar, cast, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from anime_pipeline.quality.engines.style_reference import StyleReference
+
 Frames = npt.NDArray[np.uint8]
 """uint8, T × height × width × 3, RGB."""
 
@@ -64,7 +66,8 @@ class TakeFacts:
 
     ``frame_count``, ``fps``, ``width`` and ``height`` are what was asked; None where nothing was.
     ``file_fps`` is what the film's container says. ``anchors`` maps a figure's name to the sha256s of its
-    approved pictures.
+    approved pictures, and ``face_anchors`` to their embeddings by ``identity_backend``, float32 N × width.
+    ``style`` is the project's calibrated style, None where it has none.
     """
 
     kind: Literal["still", "loop", "video"]
@@ -79,7 +82,9 @@ class TakeFacts:
     server_kind: str | None = None
     figures: tuple[str, ...] = ()
     anchors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    face_anchors: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
     identity_backend: str = "ccip"
+    style: StyleReference | None = None
 
 
 class FrameChunk:

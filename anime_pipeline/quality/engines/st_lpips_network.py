@@ -54,7 +54,7 @@ ST_ALEX = Trunk(
 
 
 def st_lpips_from(checkpoint: Mapping[str, Tensor], device: str) -> LpipsNetwork:
-    """The network of a checkpoint of ``stlpips-pytorch`` (``net.slice1.0.weight`` …, ``lin0.model.1.weight`` …)."""
+    """The network of a checkpoint of ``stlpips-pytorch`` (``net.slice1.0.weight`` …)."""
     state = {
         ".".join(name.split(".")[2:]): tensor
         for name, tensor in checkpoint.items()

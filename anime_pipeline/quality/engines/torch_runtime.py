@@ -1,4 +1,4 @@
-"""PyTorch, imported when first used and set for gates: full fp32, and batches that shrink when memory runs out."""
+"""PyTorch, imported when first used and set for gates: full fp32, and batches that shrink for memory."""
 
 from __future__ import annotations
 
@@ -63,8 +63,8 @@ def device() -> str:
 def load_state(path: Path) -> dict[str, Any]:
     """The tensors of a checkpoint by name, on the CPU. No code of the file is run, whatever it contains.
 
-    ``.safetensors`` is read as such; anything else by ``torch.load(weights_only=True)``. Training scripts leave
-    their command line in a checkpoint: an ``argparse.Namespace`` is read and ignored.
+    ``.safetensors`` is read as such; anything else by ``torch.load(weights_only=True)``. Training scripts
+    leave their command line in a checkpoint: an ``argparse.Namespace`` is read and ignored.
     """
     if path.suffix == ".safetensors":
         loaded: dict[str, Any] = importlib.import_module("safetensors.torch").load_file(str(path))
@@ -115,3 +115,11 @@ def _is_out_of_memory(error: Exception) -> bool:
         return True
     text = str(error).lower()
     return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+
+
+def onnx_providers() -> list[str]:
+    """onnxruntime's providers for the device of the settings; without a GPU build of it, the CPU's."""
+    available = importlib.import_module("onnxruntime").get_available_providers()
+    wanted = get_settings().device
+    gpu = [name for name in ("CUDAExecutionProvider",) if name in available and wanted in ("auto", "cuda")]
+    return [*gpu, "CPUExecutionProvider"]

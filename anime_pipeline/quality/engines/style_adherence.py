@@ -1,0 +1,109 @@
+"""style_adherence: how close frames come to the project's approved pictures, 0 to 1, higher is closer.
+
+The cosine of a style embedding to the style's prototype, on the scale of the project's own calibration (see
+style_reference): 0.85 is as close as the approved pictures are to each other. ``csd`` embeds style apart from
+content (Somepalli et al., 2024); ``clip`` is CLIP's image embedding, which mixes both.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from anime_pipeline.quality.engines.embeddings import CLIP, CSD, Embedder
+from anime_pipeline.quality.engines.learned import begin, learned_provenance, unmeasurable
+from anime_pipeline.quality.engines.protocol import (
+    Accumulator,
+    FrameChunk,
+    Provenance,
+    Score,
+    TakeFacts,
+    sampling_step,
+)
+from anime_pipeline.quality.engines.style_reference import StyleReference
+
+METRIC = "style_adherence"
+LOOKS_PER_SECOND = 4.0  # aesthetic's, so that both share CLIP's embeddings
+
+EMBEDDERS = {"csd": CSD, "clip": CLIP}
+
+
+@dataclass(frozen=True)
+class StyleAdherence:
+    """Mean closeness of sampled frames to the project's style."""
+
+    models_dir: Path
+    backend: str = "csd"
+    metric: str = METRIC
+    reads_frames: bool = True
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The embedder's."""
+        return (EMBEDDERS[self.backend].weights,)
+
+    def provenance(self, facts: TakeFacts) -> Provenance:
+        """The embedder, the references and their calibration, and which frames are looked at."""
+        settings: dict[str, object] = {"every": sampling_step(facts.fps, LOOKS_PER_SECOND)}
+        if facts.style is not None:
+            settings |= {
+                "references_sha256": facts.style.references_sha256,
+                "anchors": [facts.style.low, facts.style.approved, facts.style.best],
+            }
+        return learned_provenance(self.backend, "1", self.weights, self.models_dir, settings)
+
+    def start(self, facts: TakeFacts) -> Accumulator:
+        """Begin a take."""
+        provenance = self.provenance(facts)
+        style = facts.style
+        if style is None or style.backend != self.backend:
+            reason = "the project's style has no calibration"
+            if style is not None:
+                reason += f" for {self.backend}; it was made with {style.backend}"
+            return unmeasurable(METRIC, provenance, reason, "anime-pipeline calibrate PROJECT")
+        return begin(METRIC, provenance, lambda: self._loaded(provenance, style, facts))
+
+    def _loaded(self, provenance: Provenance, style: StyleReference, facts: TakeFacts) -> Accumulator:
+        embedder = EMBEDDERS[self.backend]
+        embedder.model(self.models_dir)
+        return _Adherence(
+            provenance, embedder, style, self.models_dir, sampling_step(facts.fps, LOOKS_PER_SECOND)
+        )
+
+
+@dataclass
+class _Adherence:
+    provenance: Provenance
+    embedder: Embedder
+    style: StyleReference
+    models_dir: Path
+    step: int
+    count: int = 0
+    cosines: dict[int, float] = field(default_factory=dict)  # by index of the frame
+
+    def add(self, chunk: FrameChunk) -> None:
+        self.count += len(chunk.frames)
+        for at, embedding in self.embedder.of_chunk(chunk, self.models_dir, self.step).items():
+            self.cosines[at] = float(self.style.cosines(embedding[None])[0])
+
+    def finish(self) -> Score:
+        if not self.cosines:
+            return Score(METRIC, "not_measurable", self.provenance, reason="the take has no frames")
+        values = {at: self.style.adherence(cosine) for at, cosine in self.cosines.items()}
+        worst = min(values, key=lambda index: values[index])
+        return Score(
+            METRIC,
+            "measured",
+            self.provenance,
+            float(np.mean(list(values.values()))),
+            tuple(values.get(index) for index in range(self.count)),
+            {
+                "cosine": float(np.mean(list(self.cosines.values()))),
+                "least": values[worst],
+                "least_at_frame": worst,
+                "separates": self.style.separates,
+                "auc": self.style.auc,
+            },
+        )

@@ -1,0 +1,103 @@
+"""What a project's style is: the prototype of its approved pictures, and what closeness to it is worth.
+
+No published threshold of style exists. The raw cosine to the prototype is mapped piecewise linearly through
+three anchors of the show's own: the median of pictures of other styles is 0.50, the tenth percentile of the
+approved pictures, each against the prototype of the others, is 0.85, and the most that they reach is 1.0. So
+0.85 means "as close as the approved pictures", whatever the embedding.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from anime_pipeline.errors import UserError
+
+FEWEST = 3  # approved pictures, so that each can be left out against two others
+AT_NEGATIVES, AT_APPROVED, AT_BEST = 0.50, 0.85, 1.0
+
+
+class StyleReferenceError(UserError):
+    """Approved pictures that no style can be made of."""
+
+
+@dataclass(frozen=True)
+class StyleReference:
+    """A prototype of unit length and the raw cosines ``low`` < ``approved`` < ``best`` of the three anchors.
+
+    ``backend`` is the engine's that made the embeddings. ``references_sha256`` is the hash of the pictures.
+    ``separates`` is False where approved and other pictures are too near to tell apart (AUC below 0.9).
+    """
+
+    backend: str
+    prototype: tuple[float, ...]
+    low: float
+    approved: float
+    best: float
+    references_sha256: str
+    auc: float | None = None
+
+    @property
+    def separates(self) -> bool:
+        """Whether the calibration can tell the style from others."""
+        return self.auc is not None and self.auc >= 0.9
+
+    def cosines(self, embeddings: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+        """Raw cosines of unit embeddings, N × width, to the prototype."""
+        cosines: npt.NDArray[np.float64] = embeddings.astype(np.float64) @ np.asarray(self.prototype)
+        return cosines
+
+    def adherence(self, cosine: float) -> float:
+        """A raw cosine on the scale 0 to 1; below ``low`` it goes on with the same slope, down to 0."""
+        slope = (AT_APPROVED - AT_NEGATIVES) / (self.approved - self.low)
+        if cosine < self.low:
+            return max(0.0, AT_NEGATIVES - slope * (self.low - cosine))
+        anchors = (self.low, self.approved, self.best)
+        return float(np.interp(cosine, anchors, (AT_NEGATIVES, AT_APPROVED, AT_BEST)))
+
+
+def style_reference(
+    backend: str,
+    approved: npt.NDArray[np.float32],
+    negatives: npt.NDArray[np.float32],
+    picture_sha256s: Sequence[str],
+) -> StyleReference:
+    """The reference of approved and other pictures, unit embeddings N × width and M × width.
+
+    Raises :class:`StyleReferenceError` for fewer than three approved pictures, for no others, and where the
+    others are as near to the style as the approved ones.
+    """
+    if len(approved) < FEWEST or len(negatives) == 0:
+        raise StyleReferenceError(
+            f"a style needs {FEWEST} approved pictures and one of another style; "
+            f"there are {len(approved)} and {len(negatives)}",
+            "approve more pictures, or add pictures of other styles",
+        )
+    total = approved.astype(np.float64).sum(axis=0)
+    left_out = np.array([embedding @ _unit(total - embedding) for embedding in approved.astype(np.float64)])
+    prototype = _unit(total)
+    others = negatives.astype(np.float64) @ prototype
+    low, near, best = float(np.median(others)), float(np.percentile(left_out, 10)), float(left_out.max())
+    if not low < near < best:
+        raise StyleReferenceError(
+            f"the approved pictures cannot be told from the others: cosine {near:.3f} against {low:.3f}",
+            "see that the approved pictures share a style and the others do not",
+        )
+    sha256 = hashlib.sha256("".join(sorted(picture_sha256s)).encode()).hexdigest()
+    return StyleReference(backend, tuple(prototype.tolist()), low, near, best, sha256, auc(left_out, others))
+
+
+def auc(same: npt.NDArray[np.float64], different: npt.NDArray[np.float64]) -> float:
+    """The share of pairs in which a value of ``same`` is above one of ``different``; ties count half."""
+    above = (same[:, None] > different[None]).mean()
+    ties = (same[:, None] == different[None]).mean()
+    return float(above + ties / 2)
+
+
+def _unit(vector: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    unit: npt.NDArray[np.float64] = vector / max(float(np.linalg.norm(vector)), 1e-12)
+    return unit
