@@ -13,14 +13,15 @@ from anime_pipeline.preview.drawing.backdrops.stage import Layer, Window
 from anime_pipeline.preview.drawing.camera import MARGIN, View, largest_zoom, view_of
 from anime_pipeline.preview.drawing.clock import Clock
 from anime_pipeline.preview.drawing.colours import Floats, Rgb
-from anime_pipeline.preview.drawing.figures.cast import CastMember, cast_of
+from anime_pipeline.preview.drawing.cutout import Cutout
+from anime_pipeline.preview.drawing.figures.cast import cast_of
 from anime_pipeline.preview.drawing.grade import graded, grading, palette_colours
-from anime_pipeline.preview.drawing.light import light_for
+from anime_pipeline.preview.drawing.light import Factors, light_for
 from anime_pipeline.preview.drawing.overlay import draw_overlay
-from anime_pipeline.preview.drawing.pen import radial
+from anime_pipeline.preview.drawing.pen import Point, radial
 from anime_pipeline.preview.drawing.seeds import generator
 from anime_pipeline.preview.drawing.shot import Pixels, Shot
-from anime_pipeline.preview.drawing.vocabulary import Camera, camera_of, hour_of, mood_tints, place_of, weather_of
+from anime_pipeline.preview.drawing.vocabulary import camera_of, hour_of, mood_tints, place_of, weather_of
 from anime_pipeline.preview.drawing.weather import Air, Cloud
 
 _ZOOMS = {"wide": 1.0, "full": 1.12, "two_shot": 1.3, "medium": 1.5, "close": 2.0, "extreme": 2.5}
@@ -47,13 +48,14 @@ class _Picture:
         self.light = light_for(hour_of(shot.time_of_day), self.weather, mood_tints(shot.mood))
         self.palette = palette_colours(shot.palette)
         self.backdrop = self._backdrop()
-        table = grading(self.light.figure_ambient, self.palette, 0.16)
-        self.cast = cast_of(shot, self.camera, self.weather, table, self.light, largest_zoom(self.camera))
+        self.cast = cast_of(shot, self.camera, self.weather, self._figure_light(), self.light, largest_zoom(self.camera))
         indoors = self.backdrop.indoors if shot.background is None else False
         air = self.weather - _OUTDOOR_AIR if indoors else self.weather
         self.air = Air(air, shot.width, shot.height, shot.seed, min(1.0, self.light.lamps))
         self.glints = Cloud.of(60, "glints", shot.location)
         self.vignette = _vignette(shot.width, shot.height)
+        radius = max(4, round(max(shot.width, shot.height) / 3 * 1.1))
+        self.beam_fall = radial(64, (255, 255, 255)).getchannel("A").resize((2 * radius, 2 * radius), Image.Resampling.BILINEAR)
 
     def frame(self, index: int) -> Pixels:
         """One finished frame."""
@@ -92,6 +94,15 @@ class _Picture:
             place_of(shot.location), shot.location, self.aspect, shot.height, window, self.light, self.palette, self.weather
         )
 
+    def _figure_light(self) -> Factors:
+        """What falls on figures: the hour's light, warmed by the lamps of a room."""
+        ambient = self.light.figure_ambient
+        if not self.backdrop.indoors:
+            return ambient
+        amount = 0.75 * self.light.lamps
+        red, green, blue = (a + (w - a) * amount for a, w in zip(ambient, (1.0, 0.93, 0.82), strict=True))
+        return red, green, blue
+
     def _root(self, view: View) -> Floats:
         """From shares of the frame's height to pixels under the camera, for things on the figures' plane."""
         h, zoom = self.shot.height, view.zoom
@@ -128,51 +139,67 @@ class _Picture:
         """The lighthouse's beam: it turns, so it widens, shortens and passes to the other side."""
         if self.backdrop.beam is None:
             return
-        w, h = max(1, frame.width // 2), max(1, frame.height // 2)
-        x, y = (v / 2 for v in self._to_frame(*self.backdrop.beam, view))
+        w, h = max(1, frame.width // 3), max(1, frame.height // 3)
+        x, y = (v / 3 for v in self._to_frame(*self.backdrop.beam, view))
         mask = Image.new("L", (w, h))
         pen = ImageDraw.Draw(mask)
         for half in (0.0, 0.5):
             angle = 2 * math.pi * (clock.turns(0.09) + half + 0.06)
             across, towards = math.cos(angle), math.sin(angle)
             reach, spread = across * w * 1.6, h * (0.06 + 0.16 * max(0.0, towards))
-            strength = round(105 * (0.35 + 0.65 * abs(across)))
+            strength = round(120 * (0.35 + 0.65 * abs(across)))
             pen.polygon([(x, y - 1), (x + reach, y - spread - h * 0.12), (x + reach, y + spread - h * 0.05), (x, y + 1)], fill=strength)
-        mask = mask.filter(ImageFilter.GaussianBlur(max(1.0, h * 0.012)))
-        fade = _fade(w, h, x, y)
+        mask = mask.filter(ImageFilter.BoxBlur(max(1.0, h * 0.014)))
+        fade = Image.new("L", (w, h))
+        fade.paste(self.beam_fall, (round(x) - self.beam_fall.width // 2, round(y) - self.beam_fall.height // 2))
         mask = ImageChops.multiply(mask, fade).resize(frame.size, Image.Resampling.BILINEAR)
         frame.paste((255, 242, 196), (0, 0), mask)
 
 
 def _lay(frame: Image.Image, layer: Layer, view: View, clock: Clock) -> None:
     """Lays a backdrop layer over the frame as the camera sees it."""
-    box = _crop(frame, layer, view, clock)
-    piece = layer.image.resize(frame.size, Image.Resampling.BILINEAR, box=box)
-    if piece.mode == "RGBA":
-        frame.paste(piece, (0, 0), piece)
-    else:
-        frame.paste(piece, (0, 0))
-
-
-def _screen(frame: Image.Image, layer: Layer, view: View) -> None:
-    scale = 4.0
-    seen = view.for_depth(layer.parallax)
-    w, h = frame.width / scale / seen.zoom, frame.height / scale / seen.zoom
-    cx = layer.origin[0] + frame.width / scale / 2 + seen.x * frame.height / scale
-    cy = layer.origin[1] + frame.height / scale / 2 + seen.y * frame.height / scale
-    piece = layer.image.resize(frame.size, Image.Resampling.BILINEAR, box=_inside((cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2), layer.image.size))
-    frame.paste(ImageChops.screen(frame, piece), (0, 0))
-
-
-def _crop(frame: Image.Image, layer: Layer, view: View, clock: Clock) -> tuple[float, float, float, float]:
     seen = view.for_depth(layer.parallax)
     drift = 0.0
     if layer.drift and not clock.still:
-        drift = layer.drift * clock.seconds if clock.kind == "video" else 0.004 * clock.wave(0.5)
-    w, h = frame.width / seen.zoom, frame.height / seen.zoom
-    cx = layer.origin[0] + frame.width / 2 + (seen.x + min(drift, 0.08)) * frame.height
-    cy = layer.origin[1] + frame.height / 2 + seen.y * frame.height
-    return _inside((cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2), layer.image.size)
+        drift = min(0.08, layer.drift * clock.seconds) if clock.kind == "video" else 0.004 * clock.wave(0.5)
+    box = _source(frame.size, layer.picture.origin, seen, 1.0, drift)
+    if layer.picture.alpha is None:
+        inside = _inside(box, layer.picture.size)
+        frame.paste(layer.picture.colour.resize(frame.size, Image.Resampling.BILINEAR, box=inside), (0, 0))
+        return
+    # Only the part of the frame that the layer reaches is worked on.
+    x0, y0, x1, y1 = _reached(frame.size, box, layer.picture.size)
+    if x1 <= x0 or y1 <= y0:
+        return
+    sx, sy = (box[2] - box[0]) / frame.width, (box[3] - box[1]) / frame.height
+    part = (box[0] + x0 * sx, box[1] + y0 * sy, box[0] + x1 * sx, box[1] + y1 * sy)
+    part = _inside(part, layer.picture.size)
+    size = (x1 - x0, y1 - y0)
+    colour = layer.picture.colour.resize(size, Image.Resampling.BILINEAR, box=part)
+    frame.paste(colour, (x0, y0), layer.picture.alpha.resize(size, Image.Resampling.BILINEAR, box=part))
+
+
+def _screen(frame: Image.Image, layer: Layer, view: View) -> None:
+    """Screens the halos of lamps (a quarter of the size) over the frame."""
+    box = _inside(_source(frame.size, layer.picture.origin, view.for_depth(layer.parallax), 4.0, 0.0), layer.picture.size)
+    frame.paste(ImageChops.screen(frame, layer.picture.colour.resize(frame.size, Image.Resampling.BILINEAR, box=box)), (0, 0))
+
+
+def _source(size: tuple[int, int], origin: Point, seen: View, shrunk: float, drift: float) -> tuple[float, float, float, float]:
+    """The box of a layer that fills the frame under a view."""
+    width, height = size[0] / shrunk, size[1] / shrunk
+    w, h = width / seen.zoom, height / seen.zoom
+    cx = origin[0] + width / 2 + (seen.x + drift) * height
+    cy = origin[1] + height / 2 + seen.y * height
+    return cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2
+
+
+def _reached(size: tuple[int, int], box: tuple[float, float, float, float], layer: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The box of frame pixels whose source lies wholly on the layer."""
+    sx, sy = (box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1]
+    x0, y0 = max(0, math.ceil(-box[0] / sx)), max(0, math.ceil(-box[1] / sy))
+    x1, y1 = min(size[0], math.floor((layer[0] - box[0]) / sx)), min(size[1], math.floor((layer[1] - box[1]) / sy))
+    return x0, y0, x1, y1
 
 
 def _inside(box: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[float, float, float, float]:
@@ -193,7 +220,7 @@ def _given(pixels: Pixels, width: int, height: int, ambient: tuple[float, float,
     gentle = tuple(1 - 0.25 * (1 - a) for a in ambient)
     image = graded(image, grading((gentle[0], gentle[1], gentle[2]), palette, 0.0))
     origin = ((image.width - width) / 2, (image.height - height) / 2)
-    return Backdrop((Layer(image, origin, 0.6),), None, None, None, False, Window(width / height / 2, 0.5, 1.0, MARGIN))
+    return Backdrop((Layer(Cutout(image, None, origin), 0.6),), None, None, None, False, Window(width / height / 2, 0.5, 1.0, MARGIN))
 
 
 def _vignette(width: int, height: int) -> Image.Image:
@@ -201,15 +228,3 @@ def _vignette(width: int, height: int) -> Image.Image:
     y = (np.arange(height) + 0.5) / height * 2 - 1
     fall = 1 - 0.16 * np.clip((x[None, :] ** 2 + y[:, None] ** 2) / 2, 0, 1) ** 1.5
     return Image.fromarray((fall * 255).round().astype(np.uint8), "L").convert("RGB")
-
-
-def _fade(width: int, height: int, x: float, y: float) -> Image.Image:
-    """A fall of light with the distance from the lamp."""
-    radius = max(4, round(max(width, height) * 1.1))
-    light = radial(64, (255, 255, 255)).getchannel("A").resize((2 * radius, 2 * radius), Image.Resampling.BILINEAR)
-    mask = Image.new("L", (width, height))
-    mask.paste(light, (round(x) - radius, round(y) - radius))
-    return mask
-
-
-__all__ = ["Camera", "draw_shot"]

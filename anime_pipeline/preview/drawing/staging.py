@@ -11,7 +11,7 @@ from anime_pipeline.preview.drawing.vocabulary import Camera, Framing, deeds_of,
 
 # Height of a head, and of the eye line of a grown figure, as shares of the frame's height.
 _HEADS: dict[Framing, tuple[float, float]] = {
-    "wide": (0.115, 0.45), "full": (0.168, 0.19), "two_shot": (0.225, 0.36), "medium": (0.285, 0.36),
+    "wide": (0.132, 0.465), "full": (0.168, 0.19), "two_shot": (0.225, 0.36), "medium": (0.285, 0.36),
     "close": (0.56, 0.47), "extreme": (1.05, 0.45),
 }  # fmt: skip
 _GROWN = 3.37
@@ -115,12 +115,15 @@ def _lifted(
     """Moves all figures together so that heads are well in the frame, whatever their height."""
     if camera.framing == "wide":
         return spots
+    ears = [0.30 if look.accessories & {"fox_ears", "cat_ears"} else 0.0 for look in looks]
     tops = [spot.ground - (look.torso + look.legs + 0.6) * spot.head for spot, look in zip(spots, looks, strict=True)]
     if camera.framing in ("close", "extreme"):
         shift = eye_line - (tops[focus] * 0.75 + 0.25 * sum(tops) / len(tops))
+        if camera.framing == "close":
+            shift += 0.4 * ears[focus] * spots[focus].head
     else:
         shift = eye_line - sum(tops) / len(tops)
-        highest = min(top - 0.62 * spot.head for top, spot in zip(tops, spots, strict=True))
+        highest = min(top - (0.62 + ear) * spot.head for top, spot, ear in zip(tops, spots, ears, strict=True))
         shift = max(shift, 0.03 - highest)
     shift += (0.04 if camera.low else 0.0) - (0.03 if camera.high else 0.0)
     return [replace(spot, ground=spot.ground + shift) for spot in spots]
@@ -135,7 +138,7 @@ def _over_shoulder(spots: list[Spot], focus: int, aspect: float) -> list[Spot]:
             left = spots[front].x <= spots[focus].x
             head = spot.head * 1.6
             x = aspect * (0.15 if left else 0.85)
-            result.append(replace(spot, x=x, head=head, ground=0.47 + head * 3.4, depth=-2, back=True, turn=0.0))
+            result.append(replace(spot, x=x, head=head, ground=0.36 + head * 3.4, depth=-2, back=True, turn=0.0))
         elif index == focus:
             away = spots[front].x <= spot.x
             result.append(replace(spot, x=aspect * (0.6 if away else 0.4), turn=-0.35 if away else 0.35))

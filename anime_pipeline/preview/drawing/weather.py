@@ -52,7 +52,7 @@ class Air:
     seed: int
     dark: float
     _clouds: dict[str, Cloud] = field(default_factory=dict)
-    _lights: dict[int, Image.Image] = field(default_factory=dict)
+    _lights: dict[tuple[int, int, int], Image.Image] = field(default_factory=dict)
 
     def draw(self, frame: Image.Image, clock: Clock) -> None:
         """Draws all weather on an RGB frame."""
@@ -161,12 +161,13 @@ class Air:
     def _light(self, frame: Image.Image, x: float, y: float, radius: float, colour: Rgb, alpha: int) -> None:
         """A round light, placed to a quarter of a pixel so that slow ones glide."""
         px = max(2, round(radius))
-        key = px * 1000 + colour[2]
+        qx, qy = math.floor(4 * (x % 1)), math.floor(4 * (y % 1))
+        key = (px, qx, qy)
         if key not in self._lights:
-            self._lights[key] = radial(px, colour).getchannel("A")
-        mask = self._lights[key]
-        dx, dy = x - math.floor(x), y - math.floor(y)
-        shifted = mask.transform((2 * px + 1, 2 * px + 1), Image.Transform.AFFINE, (1, 0, -dx, 0, 1, -dy), Image.Resampling.BILINEAR)
+            mask = radial(px, colour).getchannel("A")
+            size = (2 * px + 1, 2 * px + 1)
+            self._lights[key] = mask.transform(size, Image.Transform.AFFINE, (1, 0, -qx / 4, 0, 1, -qy / 4), Image.Resampling.BILINEAR)
+        shape = self._lights[key]
         if alpha < 255:
-            shifted = ImageChops.multiply(shifted, Image.new("L", shifted.size, alpha))
-        frame.paste(colour, (math.floor(x) - px, math.floor(y) - px), shifted)
+            shape = ImageChops.multiply(shape, Image.new("L", shape.size, max(0, alpha)))
+        frame.paste(colour, (math.floor(x) - px, math.floor(y) - px), shape)

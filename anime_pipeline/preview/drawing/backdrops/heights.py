@@ -60,6 +60,11 @@ def lamp_room(stage: Stage) -> None:
         panel.area(rectangle(x, 0.79, x + 0.16, 0.96), shade(wall, 0.14), shade(wall, 0.4), 0.004, smooth=False)
         for dx in (0.015, 0.145):
             panel.dot(x + dx, 0.81, 0.005, fill=_BRASS)
+    floor = stage.plane(0.66)
+    floor.area(rectangle(stage.left, 0.87, stage.right, 1.5), (92, 84, 92), smooth=False)
+    floor.box_area(stage.left, 0.86, stage.right, 0.875, shade(_BRASS, 0.3))
+    for i in range(-14, 15):
+        floor.line([(a / 2 + i * 0.14, 0.875), (a / 2 + i * 0.32, 1.4)], (66, 60, 72), 0.004, smooth=False)
     _lens(stage, a * 0.5, 0.43, 0.30)
 
 
@@ -70,22 +75,30 @@ def _lens(stage: Stage, x: float, y: float, size: float) -> None:
     glass = stage.lit(0.8) if lit else sheet
     outline = [(x - size * 0.36, y + size), (x - size * 0.62, y + size * 0.4), (x - size * 0.66, y), (x - size * 0.62, y - size * 0.4), (x - size * 0.36, y - size * 0.95),
                (x + size * 0.36, y - size * 0.95), (x + size * 0.62, y - size * 0.4), (x + size * 0.66, y), (x + size * 0.62, y + size * 0.4), (x + size * 0.36, y + size)]  # fmt: skip
-    tone = (255, 226, 150) if lit else (176, 206, 212)
+    edge = (122, 150, 160) if lit else (150, 184, 194)
+    warm = (255, 224, 146) if lit else (196, 220, 224)
     layer = glass.layer()
-    layer.area(outline, tone)
-    layer.atop(rectangle(x - size, y - size, x - size * 0.3, y + size), (*shade(tone, 0.3), 120), smooth=False)
-    for i in range(15):
-        t = (i - 7) / 7
-        yy = y + size * 0.92 * t
-        layer.atop_stroke([(x - size * 0.7, yy), (x, yy + size * 0.07 * t), (x + size * 0.7, yy)], mix(tone, (150, 96, 40) if lit else (84, 120, 134), 0.42), (0.003, 0.005, 0.003))
-        layer.atop_stroke([(x - size * 0.5, yy + size * 0.06), (x - size * 0.1, yy + size * 0.06 + size * 0.05 * t)], tint(tone, 0.75), (0.0, 0.008, 0.0))
-    core = (255, 253, 236) if lit else (214, 232, 234)
-    for r, alpha in ((0.42, 110), (0.28, 190), (0.16, 255)):
-        layer.atop([(x, y - size * r), (x + size * r, y), (x, y + size * r), (x - size * r, y)], (*core, alpha), blur=size * 0.05)
+    layer.area(outline, edge)
+    for r in (0.95, 0.8, 0.64, 0.48):
+        layer.atop([(x, y - size * r), (x + size * r * 0.62, y), (x, y + size * r), (x - size * r * 0.62, y)], (*mix(warm, edge, (r - 0.4) * 1.2), 150), blur=size * 0.08)
+    for i in range(13):
+        t = (i - 6) / 6
+        y0, y1 = y + size * (0.96 * t - 0.066), y + size * (0.96 * t + 0.066)
+        lean = size * 0.05 * t
+        for side in (-1, 1):
+            prism = [(x + side * size * 0.2, y0 + lean * 0.2), (x + side * size * 0.7, y0 - lean), (x + side * size * 0.7, (y0 + y1) / 2 - lean), (x + side * size * 0.2, (y0 + y1) / 2)]
+            layer.atop(prism, (*tint(warm if lit else edge, 0.55), 130), smooth=False)
+            layer.atop_stroke([(x, y1), (x + side * size * 0.7, y1 - lean)], (*shade(edge, 0.55), 170), (0.004, 0.006), smooth=False)
+    eye = mix(warm, (255, 255, 255), 0.35)
+    for r in (0.40, 0.33, 0.26):
+        layer.dot(x, y, size * r * 0.92, size * r, (*tint(warm, 0.2 + (0.4 - r) * 3), 120), (*shade(warm, 0.45), 255), 0.004)
+    layer.dot(x, y, size * 0.15, size * 0.17, eye, shade(warm, 0.3), 0.003)
+    if lit:
+        layer.atop([(x, y - size * 0.4), (x + size * 0.36, y), (x, y + size * 0.4), (x - size * 0.36, y)], (255, 255, 244, 235), blur=size * 0.09)
     glass.merge(layer)
     for dx in (-0.62, -0.3, 0.3, 0.62):
         glass.line([(x + size * dx * 0.58, y - size * 0.96), (x + size * dx, y - size * 0.4), (x + size * dx * 1.05, y), (x + size * dx, y + size * 0.4), (x + size * dx * 0.58, y + size)],
-                   shade(_BRASS, 0.2), 0.009)  # fmt: skip
+                   shade(_BRASS, 0.62), 0.009)  # fmt: skip
     for yy, w in ((-1.0, 0.42), (1.0, 0.44)):
         sheet.area(rectangle(x - size * w, y + size * yy - 0.022, x + size * w, y + size * yy + 0.022), _BRASS, ink(_BRASS), 0.004, smooth=False)
     sheet.area([(x - size * 0.34, y + size), (x + size * 0.34, y + size), (x + size * 0.5, 1.2), (x - size * 0.5, 1.2)], shade(_BRASS, 0.45), ink(_BRASS), 0.004, smooth=False)

@@ -57,6 +57,8 @@ def stairs(stage: Stage) -> None:
     sheet = stage.plane(0.7)
     sheet.area([(stage.left, h + 0.05), (middle - 0.5, h - 0.08), (middle, h - 0.14), (middle + 0.5, h - 0.08), (stage.right, h + 0.05), (stage.right, 1.5), (stage.right, 1.5), (stage.left, 1.5), (stage.left, 1.5)], bank)
     torii(stage, 0.75, middle, h - 0.10, 0.46)
+    for side in (-1, 1):
+        stage.lamp(middle + side * 0.2, h - 0.16, 0.30, (255, 150, 84), 0.75)
     steps = stage.plane(1.0)
     top, bottom, count = h - 0.10, 1.34, 17
     stone = snowy(stage, (146, 144, 146))

@@ -9,9 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image, ImageChops, ImageFilter
+from PIL import Image, ImageFilter
 
 from anime_pipeline.preview.drawing.colours import Rgb, mix
+from anime_pipeline.preview.drawing.cutout import Cutout, cut_out
 from anime_pipeline.preview.drawing.grade import graded, grading
 from anime_pipeline.preview.drawing.light import Light
 from anime_pipeline.preview.drawing.pen import Point, Sheet, rectangle
@@ -32,10 +33,9 @@ class Window:
 
 @dataclass(frozen=True, eq=False)
 class Layer:
-    """A finished layer. ``origin`` is the frame's top left corner on it in pixels; ``drift`` in heights a second."""
+    """A finished layer; its origin is the frame's top left corner. ``drift`` in frame heights a second."""
 
-    image: Image.Image
-    origin: Point
+    picture: Cutout
     parallax: float
     drift: float = 0.0
     front: bool = False
@@ -97,20 +97,35 @@ class Stage:
         """All layers from back to front under light, haze and palette."""
         self._reflect()
         layers = []
-        for depth in sorted({*self._paint, *self._lit}):
-            image = self._graded(depth) if depth in self._paint else None
-            if depth in self._lit:
-                shine = self._lit[depth].finished().filter(grading((1, 1, 1), self.palette, 0.25))
-                image = shine if image is None else Image.alpha_composite(image, shine)
-            assert image is not None
-            blur = self.window.blur * self.height * (1.6 if depth > 1.05 else 1.0)
-            if depth > 1.05 and self.window.zoom > 1.2:
+        for low, high, parallax in _PLANES:
+            depths = [depth for depth in sorted({*self._paint, *self._lit}) if low <= depth < high]
+            if not depths:
+                continue
+            image = self._flattened(depths)
+            blur = self.window.blur * self.height * (1.6 if low > 1 else 1.0)
+            if low > 1 and self.window.zoom > 1.2:
                 blur = max(blur, 0.008 * self.height)
             if blur > 0.5:
                 image = image.filter(ImageFilter.GaussianBlur(blur))
-            drift = self.cloud_drift if depth == CLOUDS else 0.0
-            layers.append(Layer(image, self._origin(), 0.25 + 0.75 * depth, drift, depth > 1.05))
+            picture = cut_out(image, self._origin())
+            if picture is not None:
+                layers.append(Layer(picture, parallax, self.cloud_drift if depths == [CLOUDS] else 0.0, low > 1))
         return layers
+
+    def _flattened(self, depths: list[float]) -> Image.Image:
+        """Several depths that move as one, each graded for itself."""
+        whole: Image.Image | None = None
+        for depth in depths:
+            parts = [self._graded(depth)] if depth in self._paint else []
+            if depth in self._lit:
+                parts.append(graded(self._lit[depth].finished(), grading((1, 1, 1), self.palette, 0.25)))
+            for part in parts:
+                if whole is None:
+                    whole = part
+                else:
+                    whole.alpha_composite(part)
+        assert whole is not None
+        return whole
 
     def glow(self) -> Layer | None:
         """Halos of all lamps, black elsewhere, to be screened over the frame."""
@@ -121,7 +136,8 @@ class Stage:
             sheet.glow(x, y, radius, colour, 0.55 * self.light.lamps)
         black = Image.new("RGBA", sheet.image.size, (0, 0, 0, 255))
         black.alpha_composite(sheet.image)
-        return Layer(black.convert("RGB"), tuple(v / 4 for v in self._origin()), 0.9)  # type: ignore[arg-type]
+        x, y = self._origin()
+        return Layer(Cutout(black.convert("RGB"), None, (x / 4, y / 4)), 0.9)
 
     def _graded(self, depth: float) -> Image.Image:
         image = self._paint[depth].finished()
@@ -146,12 +162,16 @@ class Stage:
         for (x, y), radius, colour, _ in self._lamps:
             if y > ground + 0.1:
                 continue
-            alpha = round(120 * self.light.lamps)
-            top = ground + 0.03
-            bottom = min(1.1, top + 0.22 + (ground - y) * 0.35)
-            wide = max(0.008, radius * 0.10)
-            shape = [(x - wide * 0.6, top), (x + wide * 0.6, top), (x + wide, bottom), (x - wide, bottom)]
-            sheet.gradient(shape, [(top, (*colour, alpha)), (bottom, (*colour, 0))])
+            top = ground + 0.04
+            bottom = min(1.1, top + 0.2 + (ground - y) * 0.3)
+            wide = max(0.012, radius * 0.12)
+            rows = 12
+            for row in range(rows):
+                t = row / rows
+                at, fade = top + (bottom - top) * t, (1 - t) * (0.35 + 0.65 * float(self.rng.uniform()))
+                reach, shift = wide * (0.6 + 0.8 * t), float(self.rng.normal(0, wide * 0.25))
+                path = [(x + shift - reach, at), (x + shift, at + 0.002), (x + shift + reach, at)]
+                sheet.stroke(path, (*colour, round(150 * fade * self.light.lamps)), (0.0, 0.016, 0.0))
 
     def _sheet(self) -> Sheet:
         return Sheet(*self._box(), self.height * self.window.zoom, 2 if self.window.blur == 0 else 1)
@@ -165,4 +185,7 @@ class Stage:
         return self.window.margin * self.height, self.window.margin * self.height
 
 
+# The sheet of clouds: it drifts by itself.
 CLOUDS = 0.05
+# Depths from … to that move together, and how far they follow the camera.
+_PLANES = ((0.0, 0.05, 0.25), (0.05, 0.1, 0.32), (0.1, 0.46, 0.5), (0.46, 0.78, 0.75), (0.78, 1.05, 0.95), (1.05, 9.0, 1.25))

@@ -134,11 +134,11 @@ def draw_arm(sheet: Sheet, look: Look, dressing: Dressing, pose: ArmPose, side: 
     if dressing.sleeve == "wide":
         _wide_sleeve(part, look, elbow, hand)
     part.area(outline, cloth)
+    part.dot(shoulder[0], shoulder[1], thick * 0.95, fill=cloth)
     lit = 1.0 if side < 0 else -1.0
     part.atop(_limb([(shoulder[0] - lit * -0.09, shoulder[1]), (elbow[0] + lit * 0.08, elbow[1] + 0.02), (sleeve_end[0] + lit * 0.08, sleeve_end[1] + 0.03)],
                     (thick * 0.5, thick * 0.5, thick * 0.45)), shade(cloth, 0.22))  # fmt: skip
-    part.area(outline, None, ink(cloth), WEIGHT)
-    _erase_root(part, cloth, shoulder, thick)
+    part.line(_open_contour([shoulder, elbow, sleeve_end], (thick * 1.15, thick * 0.98, thick * 0.9), side), ink(cloth), WEIGHT)
     if dressing.cuff is not None and dressing.sleeve != "wide":
         a, b = _along(elbow, hand, 0.74), _along(elbow, hand, 0.87)
         part.area(
@@ -160,6 +160,14 @@ def _wide_sleeve(part: Sheet, look: Look, elbow: Point, hand: Point) -> None:
     down = 0.52 if look.outfit == "kimono" else 0.4
     dx = 0.06 if hand[0] > 0 else -0.06
     top = _along((0.0, 0.0), elbow, 0.55)
+    if end[1] < elbow[1] - 0.1:
+        # A raised arm: the sleeve falls from the wrist past the elbow.
+        raised: Points = [top, (end[0] - dx, end[1]), (end[0] + dx, end[1] + 0.02), (elbow[0] + dx * 2.6, elbow[1] - 0.02), (elbow[0] + dx * 2.4, elbow[1] + down * 0.75),
+                  (elbow[0] - dx * 0.6, elbow[1] + down * 0.8), (elbow[0] - dx * 1.6, elbow[1] + 0.08)]  # fmt: skip
+        part.area(raised, look.cloth)
+        pattern_cloth(part, look, (-1.8, -1.8, 1.8, 3.0))
+        part.area(raised, None, ink(look.cloth), WEIGHT)
+        return
     bag: Points = [top, elbow, (end[0], end[1] - 0.08), (end[0] + dx, end[1] - 0.02), (end[0] + dx * 1.5, end[1] + down), (end[0] + dx * 1.5, end[1] + down),
            ((elbow[0] + end[0]) / 2 - dx, end[1] + down * 1.06), (elbow[0] - dx * 2.0, max(elbow[1], end[1]) + down * 0.4)]  # fmt: skip
     part.area(bag, look.cloth)
@@ -272,9 +280,16 @@ def _hand(sheet: Sheet, look: Look, elbow: Point, hand: Point, pose: ArmPose) ->
     )
 
 
-def _erase_root(part: Sheet, cloth: Rgb, shoulder: Point, thick: float) -> None:
-    """Takes the outline away where the arm grows out of the shoulder."""
-    part.dot(shoulder[0], shoulder[1] + 0.01, thick * 0.8, fill=cloth)
+def _open_contour(path: Points, half: tuple[float, ...], side: float) -> list[Point]:
+    """The line around an arm, open where it grows out of the shoulder."""
+    around = _limb(path, half)[1:]
+    count = len(path)
+    left, ends, right = around[:count], around[count : count + 3], around[count + 3 :][::-1]
+    outer, inner = (left, right) if left[0][0] * side > right[0][0] * side else (right, left)
+    tips = ends if outer is left else ends[::-1]
+    armpit = _along(inner[1], inner[0], 0.55)
+    start = (outer[0][0] - side * half[0] * 0.9, outer[0][1] - half[0] * 0.72)
+    return [start, *outer, *tips, *inner[:0:-1], armpit]
 
 
 def _along(a: Point, b: Point, t: float) -> Point:

@@ -10,16 +10,17 @@ from PIL import Image, ImageFilter
 from anime_pipeline.preview.drawing.clock import Clock
 from anime_pipeline.preview.drawing.colours import Floats
 from anime_pipeline.preview.drawing.figures.look import Look, look_of
-from anime_pipeline.preview.drawing.figures.puppet import Puppet, Sprite, moved, place, sheared, stretched, turned
-from anime_pipeline.preview.drawing.grade import graded
-from anime_pipeline.preview.drawing.light import Light
+from anime_pipeline.preview.drawing.figures.puppet import Puppet, Sprite, moved, place, sheared, sprite_of, stretched, turned
+from anime_pipeline.preview.drawing.grade import graded, grading, palette_colours
+from anime_pipeline.preview.drawing.light import Factors, Light
 from anime_pipeline.preview.drawing.motion import Actor, actor_of, stance_of
 from anime_pipeline.preview.drawing.pen import Sheet, radial
 from anime_pipeline.preview.drawing.shot import Pixels, Shot
 from anime_pipeline.preview.drawing.staging import Spot, stage
 from anime_pipeline.preview.drawing.vocabulary import Camera
 
-_DARK_SHOULDER = (0.5, 0.5, 0.58)
+# Figures lean to the palette only a little: a character keeps its own colours in every scene.
+_PULL = 0.06
 
 
 @dataclass(eq=False)
@@ -51,17 +52,22 @@ class CastMember:
 
 
 def cast_of(
-    shot: Shot, camera: Camera, weather: frozenset[str], table: ImageFilter.Color3DLUT, light: Light, zoom: float
+    shot: Shot, camera: Camera, weather: frozenset[str], ambient: Factors, light: Light, zoom: float
 ) -> list[CastMember]:
     """All figures from the back to the front."""
     looks = [look_of(figure) for figure in shot.figures]
     spots = stage(shot, looks, camera)
     members = []
+    lit = grading(ambient, palette_colours(shot.palette), _PULL)
+    dark = grading((ambient[0] * 0.5, ambient[1] * 0.5, ambient[2] * 0.58), palette_colours(shot.palette), _PULL)
     for figure, look, spot in zip(shot.figures, looks, spots, strict=True):
         if "sit" in spot.deeds:
             look = replace(look, legs=look.legs * 0.55)
         scale = max(1.0, spot.head * shot.height * zoom)
-        puppet = Puppet(look, stance_of(look, spot, shot.action), scale, table)
+        shoulder = spot.depth <= -2
+        table = dark if shoulder else lit
+        blur = 0.010 * shot.height if shoulder else 0.0
+        puppet = Puppet(look, stance_of(look, spot, shot.action), scale, table, blur)
         picture = None if figure.picture is None else _picture(figure.picture, look, scale, table)
         glow = _lantern_light(scale, light) if "lantern" in (puppet.stance.item_left, puppet.stance.item_right) else None
         members.append(CastMember(actor_of(shot, look, spot, weather), spot, puppet, picture, _shadow(look, scale), glow))
@@ -76,14 +82,14 @@ def _picture(pixels: Pixels, look: Look, scale: float, table: ImageFilter.Color3
     height = max(1, round(tall * scale))
     width = max(1, round(image.width * height / image.height))
     image = image.resize((width, height), Image.Resampling.LANCZOS)
-    return Sprite(graded(image, table), (width / 2, float(height)), height / tall)
+    return sprite_of(graded(image, table), (width / 2, float(height)), height / tall)
 
 
 def _shadow(look: Look, scale: float) -> Sprite:
     wide = look.shoulders * 1.5
     sheet = Sheet(-wide, -0.25, wide, 0.25, scale, 1)
     sheet.dot(0, 0, wide * 0.75, 0.12, (22, 16, 44, 110))
-    return Sprite(sheet.finished().filter(ImageFilter.GaussianBlur(0.04 * scale)), sheet.origin, scale)
+    return sprite_of(sheet.finished().filter(ImageFilter.GaussianBlur(0.04 * scale)), sheet.origin, scale)
 
 
 def _lantern_light(scale: float, light: Light) -> Image.Image:

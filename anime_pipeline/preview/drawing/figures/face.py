@@ -52,7 +52,7 @@ MASKS: dict[str, Mask] = {
     "serene": Mask(lids=0.0, brow_inner=-0.02, brow_outer=0.0, smile=0.6, blush=0.5),
     "smirk": Mask(lids=0.84, brow_inner=0.015, brow_outer=-0.03, smile=0.9, blush=0.4, gaze=(0.015, 0.0)),
 }  # fmt: skip
-_EYE_SIZE = {"child": 1.1, "young": 1.0, "adult": 0.9, "old": 0.74}
+_EYE_SIZE = {"child": 1.1, "young": 1.0, "adult": 0.9, "old": 0.66}
 
 
 def draw_face(
@@ -148,7 +148,7 @@ def _eye(sheet: Sheet, look: Look, mask: Mask, lids: float, side: float, turn: f
         sheet.area(tear, (190, 226, 252), (120, 160, 210), 0.006)
     sheet.stroke(
         [at(-0.108, 0.022), at(-0.08, top * 0.6), at(-0.012, top - 0.008), at(0.068, top * 0.84), at(0.122, -0.012), at(0.14, -0.03)],
-        lash, (0.012, 0.03, 0.04, 0.042, 0.03, 0.008),
+        lash, tuple(width * (0.55 if look.age == "old" else 1.0) for width in (0.012, 0.03, 0.04, 0.042, 0.03, 0.008)),
     )  # fmt: skip
     sheet.stroke(
         [at(0.1, 0.062), at(0.06, 0.106), at(-0.01, 0.12)], mix(lash, look.skin, 0.25), (0.018, 0.012, 0.004)
@@ -178,8 +178,8 @@ def _disc(x: float, y: float, rx: float, ry: float) -> list[Point]:
 
 def _brow(sheet: Sheet, look: Look, mask: Mask, side: float, turn: float) -> None:
     old = look.age == "old"
-    colour = shade(look.beard if old else look.hair, 0.12 if old else 0.45)
-    heavy = 2.0 if old else (1.25 if look.age == "adult" else 1.0)
+    colour = mix(look.beard, (120, 116, 130), 0.45) if old else shade(look.hair, 0.45)
+    heavy = 1.9 if old else (1.25 if look.age == "adult" else 1.0)
     y = -0.105 if not old else -0.055
     narrow = 1 - 0.25 * max(0.0, turn * side)
     points = [

@@ -179,21 +179,28 @@ def _cap_outline(look: Look, style: str, turn: float) -> list[Point]:
         (0.34, -0.47 - puff), (0.47 + puff, -0.18), (0.455 + puff, temple),
     ]  # fmt: skip
     tips = [(x + 0.07 * turn, y) for x, y in _FRINGES[style]]
-    inner: list[Point] = [(0.455 + puff, temple), (0.40, -0.12)]
+    if style == "swept":
+        hairline = [(0.455 + puff, temple), (0.40, -0.1), (0.35, -0.22), (0.24, -0.31), (0.1, -0.28), (-0.04, -0.33), (-0.2, -0.29), (-0.33, -0.22), (-0.40, -0.1)]
+        return [*outer, *[(x + 0.04 * turn, y) for x, y in hairline], (-0.455 - puff, temple)]
+    inner: list[Point] = [(0.455 + puff, temple), (0.435, -0.06)]
     for (x1, y1), (x0, _) in zip(reversed(tips), [*list(reversed(tips))[1:], (-0.5, 0.0)], strict=True):
-        rise = 0.13 if style != "swept" else 0.02
-        inner += [(x1 + 0.05, y1 - 0.09), (x1, y1), (x1, y1), (x1 - 0.05, y1 - 0.06)]
+        rise = 0.13
+        x1 = max(-0.40, min(0.40, x1))
+        if x1 < 0.36:
+            inner.append((x1 + 0.05, y1 - 0.09))
+        inner += [(x1, y1), (x1, y1)]
+        if x1 > -0.36:
+            inner.append((x1 - 0.05, y1 - 0.06))
         if x0 > -0.45:
             valley = ((x0 + x1) / 2, y1 - rise)
             inner += [valley, valley]
-    inner += [(-0.40, -0.12), (-0.455 - puff, temple)]
+    inner += [(-0.435, -0.06), (-0.455 - puff, temple)]
     return [*outer, *inner]
 
 
 def _shading(cap: Sheet, look: Look, style: str, turn: float) -> None:
     dark = shade(look.hair, 0.24)
     tips = _FRINGES[style]
-    low = max(y for _, y in tips)
     cap.atop([(-0.6, -0.2), (-0.42, -0.2), (-0.38, 0.15), (-0.6, 0.3)], dark)
     cap.atop([(0.6, -0.3), (0.36, -0.28), (0.33, -0.05), (0.4, 0.2), (0.6, 0.3)], dark)
     for x, y in tips:
@@ -214,22 +221,22 @@ def _shading(cap: Sheet, look: Look, style: str, turn: float) -> None:
         shade(look.hair, 0.5),
         (0.014, 0.012, 0.002),
     )
-    del low
 
 
 def _ring(cap: Sheet, colour: Rgb, turn: float) -> None:
-    """The ring of light that hair wears in anime: a band with teeth."""
-    light = mix(tint(colour, 0.5), (255, 255, 255), 0.12)
-    upper: list[Point] = []
-    lower: list[Point] = []
-    for i in range(13):
-        x = -0.31 + 0.62 * i / 12
-        y = -0.36 + 0.62 * x * x
-        tooth = 0.028 if i % 2 else -0.004
-        upper.append((x + 0.05 * turn, y - tooth * 0.5 - 0.008))
-        lower.append((x + 0.05 * turn, y + 0.026 + tooth))
-    for start, stop in ((1, 7), (8, 12)):
-        cap.atop([*upper[start : stop + 1], *reversed(lower[start : stop + 1])], (*light, 210), smooth=False)
+    """The ring of light that hair wears in anime: a band with soft teeth, broken by the parting."""
+    light = mix(tint(colour, 0.5), (255, 255, 255), 0.1)
+    for start, stop, teeth in ((-0.32, -0.03, 4), (0.06, 0.31, 3)):
+        upper: list[Point] = []
+        lower: list[Point] = []
+        for i in range(2 * teeth + 1):
+            t = i / (2 * teeth)
+            x = start + (stop - start) * t
+            y = -0.375 + 0.75 * x * x
+            swell = math.sin(math.pi * t) ** 0.6
+            upper.append((x + 0.05 * turn, y - 0.020 * swell))
+            lower.append((x + 0.05 * turn, y + (0.058 if i % 2 else 0.022) * swell))
+        cap.atop([*upper, *reversed(lower)], (*light, 190))
 
 
 def _side_locks(layer: Sheet, look: Look, style: str, turn: float, line: Rgb) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from anime_pipeline.preview.drawing.colours import Floats
+from anime_pipeline.preview.drawing.cutout import Cutout, cut_out
 from anime_pipeline.preview.drawing.figures import accessories, body, face, hair, head, outfits
 from anime_pipeline.preview.drawing.figures.body import ArmPose
 from anime_pipeline.preview.drawing.figures.face import MASKS, Lids, Mouth
@@ -60,10 +61,9 @@ class Stance:
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """A finished picture with the pixel that lies on its joint, and its pixels per head."""
+    """A finished picture whose origin lies on its joint, and its pixels per head."""
 
-    image: Image.Image
-    origin: Point
+    picture: Cutout
     scale: float
 
 
@@ -75,6 +75,7 @@ class Puppet:
     stance: Stance
     scale: float
     table: ImageFilter.Color3DLUT
+    blur: float = 0.0
     _cache: dict[object, Sprite] = field(default_factory=dict)
     _heads: dict[float, tuple[Sheet, Sheet]] = field(default_factory=dict)
 
@@ -164,10 +165,12 @@ class Puppet:
                 continue
             angle = pose.arm_left if side < 0 else pose.arm_right
             matrix = neck @ self._shoulder(side) @ turned(angle)
-            if item is not None:
-                hang = neck @ self._hand_matrix(pose, side)
+            hang = neck @ self._hand_matrix(pose, side)
+            if item == "lantern":
                 yield self._part(item), hang @ turned(pose.tail * 0.6)
             yield self._part(f"arm{side:+.0f}", arm), matrix
+            if item is not None and item != "lantern":
+                yield self._part(item), hang @ moved(0.12 * side, -0.06)
 
     def _shoulder(self, side: float) -> Floats:
         return moved(side * (self.look.shoulders * 0.9), 0.24)
@@ -253,29 +256,36 @@ class Puppet:
             sheet = self._sheet(-0.35, -0.3, 0.35, 0.75)
             (accessories.draw_lantern if name == "lantern" else accessories.draw_letter)(sheet)
             if name == "lantern":
-                return Sprite(sheet.finished(), sheet.origin, self.scale)
+                return sprite_of(sheet.finished(), sheet.origin, self.scale)
         return self._sprite(sheet)
 
     def _garment(self, name: str) -> Sprite:
         look, dressing = self.look, body.dressing_of(self.look)
         sheet = self._sheet(-1.6, -0.5, 1.6, dressing.hem + 0.6)
-        if not self.stance.back:
-            body.draw_neck(sheet, look)
+        body.draw_neck(sheet, look)
         outfits.draw_outfit(sheet, look, dressing, self.stance.back)
-        whole = self._sprite(sheet)
-        cut = round(whole.origin[1] + self._waist * self.scale)
-        width, height = whole.image.size
+        whole = self._toned(sheet)
+        cut = round(sheet.origin[1] + self._waist * self.scale)
         # The bodice lies two pixels over the skirt, so that no seam opens when the skirt sways.
-        box = (0, 0, width, min(height, cut + 2)) if name == "bodice" else (0, cut, width, height)
-        keep = Image.new("RGBA", whole.image.size)
-        keep.paste(whole.image.crop(box), box[:2])
-        return Sprite(keep, whole.origin, whole.scale)
+        box = (0, 0, whole.width, min(whole.height, cut + 2)) if name == "bodice" else (0, cut, whole.width, whole.height)
+        x, y = sheet.origin
+        return sprite_of(whole.crop(box), (x, y - box[1]), self.scale)
 
     def _sheet(self, x0: float, y0: float, x1: float, y1: float) -> Sheet:
         return Sheet(x0, y0, x1, y1, self.scale, _OVERSAMPLE)
 
     def _sprite(self, sheet: Sheet) -> Sprite:
-        return Sprite(graded(sheet.finished(), self.table), sheet.origin, self.scale)
+        return sprite_of(self._toned(sheet), sheet.origin, self.scale)
+
+    def _toned(self, sheet: Sheet) -> Image.Image:
+        image = graded(sheet.finished(), self.table)
+        return image.filter(ImageFilter.GaussianBlur(self.blur)) if self.blur >= 0.5 else image
+
+
+def sprite_of(image: Image.Image, origin: Point, scale: float) -> Sprite:
+    """A sprite from an RGBA picture; an empty one stays a single clear pixel."""
+    picture = cut_out(image, origin)
+    return Sprite(picture or Cutout(Image.new("RGB", (1, 1)), Image.new("L", (1, 1)), (0.0, 0.0)), scale)
 
 
 def moved(dx: float, dy: float) -> Floats:
@@ -301,19 +311,20 @@ def sheared(amount: float) -> Floats:
 
 def place(frame: Image.Image, sprite: Sprite, matrix: Floats) -> None:
     """Draws a sprite on an RGB frame under a matrix from the sprite's heads to pixels."""
-    ox, oy = sprite.origin
-    local = np.array(
-        ((1 / sprite.scale, 0, -ox / sprite.scale), (0, 1 / sprite.scale, -oy / sprite.scale), (0, 0, 1))
-    )
+    ox, oy = sprite.picture.origin
+    local = np.array(((1 / sprite.scale, 0, -ox / sprite.scale), (0, 1 / sprite.scale, -oy / sprite.scale), (0, 0, 1)))
     forward = matrix @ local
-    width, height = sprite.image.size
+    width, height = sprite.picture.size
     corners = forward @ np.array(((0, width, 0, width), (0, 0, height, height), (1, 1, 1, 1)))
     x0, y0 = max(0, math.floor(corners[0].min())), max(0, math.floor(corners[1].min()))
     x1, y1 = min(frame.width, math.ceil(corners[0].max())), min(frame.height, math.ceil(corners[1].max()))
     if x1 <= x0 or y1 <= y0 or abs(np.linalg.det(forward[:2, :2])) < 1e-9:
         return
-    back = np.linalg.inv(forward) @ moved(x0, y0)
-    cut = sprite.image.transform(
-        (x1 - x0, y1 - y0), Image.Transform.AFFINE, tuple(back[:2].reshape(-1)), Image.Resampling.BILINEAR
-    )
-    frame.paste(cut, (x0, y0), cut)
+    back = tuple((np.linalg.inv(forward) @ moved(x0, y0))[:2].reshape(-1))
+
+    def seen(image: Image.Image) -> Image.Image:
+        return image.transform((x1 - x0, y1 - y0), Image.Transform.AFFINE, back, Image.Resampling.BILINEAR)
+
+    alpha = sprite.picture.alpha
+    mask = seen(alpha if alpha is not None else Image.new("L", sprite.picture.size, 255))
+    frame.paste(seen(sprite.picture.colour), (x0, y0), mask)
