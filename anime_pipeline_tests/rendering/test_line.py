@@ -4,6 +4,8 @@ rendered again only where the story it shows changed.
 
 from __future__ import annotations
 
+from PIL import Image
+
 from anime_pipeline_tests.rendering.studio import Studio, production, stills
 
 
@@ -128,3 +130,24 @@ def test_a_missing_file_is_rendered_again_as_a_new_take(studio: Studio) -> None:
     assert studio.renders == 2
     first, second = studio.query("SELECT pixels_sha256 FROM studio.takes ORDER BY take_number")
     assert first == second  # the files differ, since a PNG names its take; what they show does not
+
+
+def test_a_studios_own_pictures_are_drawn_and_sent_by_content(studio: Studio) -> None:
+    data = stills(3)
+    Image.new("RGBA", (8, 8), (200, 10, 10, 128)).save(studio.folder / "toru.png")
+    Image.new("RGB", (8, 8), (10, 10, 200)).save(studio.folder / "quay.jpg")
+    data["characters"][1]["variations"] = [{"name": "coat", "type": "outfit", "reference_image": "toru.png"}]
+    scene = data["episodes"][0]["scenes"][0]
+    scene["background_image"] = "quay.jpg"
+    scene["cast"][1]["costume_variant"] = "coat"
+    studio.import_(data)
+    studio.server.misbehave("upload_renamed")
+    assert len(studio.render().finished) == 3
+    assert all(shot.background is not None for shot in studio.artist.shots)
+    assert all(shot.figures[0].picture.shape == (8, 8, 4) for shot in studio.artist.shots)
+
+    Image.new("RGB", (8, 8), (10, 200, 10)).save(studio.folder / "quay.jpg")
+    studio.import_(data)
+    assert {tuple(change.field for change in state.changes) for state in studio.states().values()} == {
+        ("scene.background",)
+    }

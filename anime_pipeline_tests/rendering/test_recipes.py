@@ -1,4 +1,4 @@
-"""Defends what is in a recipe: every field that decides pixels, no other, each under a name that people use."""
+"""Defends what is in a recipe: every field that decides pixels and no other, each under a plain name."""
 
 from __future__ import annotations
 
