@@ -87,35 +87,48 @@ def _is_picture(path: Path) -> bool:
 
 def _probe_picture(path: Path) -> MediaInfo:
     milliseconds, count, size = 0.0, 0, (0, 0)
-    for image in _pictures(path):
+    for image, shown in _pictures(path):
         milliseconds += float(image.info.get("duration", 0))
-        count, size = count + 1, image.size
+        count, size = count + shown, image.size
         codec = str(image.format or path.suffix.lstrip(".")).lower()
     fps = round(1000.0 * count / milliseconds, 6) if count > 1 and milliseconds else None
     return MediaInfo("video" if count > 1 else "image", size[0], size[1], count, fps, codec)
 
 
 def _picture_frames(path: Path) -> Iterator[Frame]:
-    for image in _pictures(path):
+    for image, shown in _pictures(path):
         if image.has_transparency_data:
             black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-            yield np.asarray(Image.alpha_composite(black, image.convert("RGBA")).convert("RGB"))
-        else:
-            yield np.asarray(image.convert("RGB"))
+            image = Image.alpha_composite(black, image.convert("RGBA"))
+        frame = np.asarray(image.convert("RGB"))
+        yield from (frame for _ in range(shown))
 
 
-def _pictures(path: Path) -> Iterator[Image.Image]:
+def _pictures(path: Path) -> Iterator[tuple[Image.Image, int]]:
+    """Each stored picture with the number of frames it stands for.
+
+    Encoders join equal neighbours into one picture that lasts longer; so a frame lasts as long as the
+    shortest picture does.
+    """
     try:
         with Image.open(path) as opened:
-            codec = opened.format
+            codec, animated = opened.format, getattr(opened, "n_frames", 1) > 1
+            shortest = min(_durations(opened)) if animated else 0.0
             for image in ImageSequence.Iterator(opened):
                 image.load()
                 image.format = codec
-                yield image
+                duration = float(image.info.get("duration", 0))
+                yield image, max(1, round(duration / shortest)) if shortest else 1
     except UnidentifiedImageError:
         raise DamagedMediaError(f"{path} is not a readable picture: its header is damaged") from None
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise DamagedMediaError(f"{path} cannot be decoded as a picture: {error}") from None
+
+
+def _durations(opened: Image.Image) -> Iterator[float]:
+    for image in ImageSequence.Iterator(opened):
+        image.load()
+        yield float(image.info.get("duration", 0))
 
 
 def _probe_film(path: Path) -> MediaInfo:

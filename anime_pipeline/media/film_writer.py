@@ -17,17 +17,18 @@ from anime_pipeline.media.errors import MediaError
 
 _BT709 = 1  # the code of BT.709 in H.264's colour description, for primaries, transfer and matrix alike
 _LIMITED_RANGE = 1
-# x264's bytes depend on its number of threads, so that is fixed and not the machine's.
-_THREADS = 4
+# x264's bytes depend on its number of threads, so that is not the machine's. And they depend on the CPU: its
+# AVX-512 code for macroblock trees even gives other bytes from one run to the next, which this turns off.
+_X264 = "threads=4:lookahead-threads=1:cpu-independent=1"
 
 
 class FilmWriter:
     """Writes frames to an mp4: H.264 High, yuv420p, BT.709, constant frame rate, index in front, no sound.
 
-    The same frames and options give the same bytes on one machine. The file takes its name when the ``with``
-    block ends well and at least one frame was written; otherwise nothing is left. yuv420p needs an even width
-    and height: an odd one grows by one pixel, a copy of the edge; ``width`` and ``height`` say what the film
-    has. ``quality`` is x264's CRF: 0 lossless to 51 worst, 18 looks like the original.
+    The same frames and options give the same bytes, whatever the CPU and its load. The file takes its name
+    when the ``with`` block ends well and at least one frame was written; otherwise nothing is left. yuv420p
+    needs an even width and height: an odd one grows by one pixel, a copy of the edge; ``width`` and ``height``
+    say what the film has. ``quality`` is x264's CRF: 0 lossless to 51 worst, 18 looks like the original.
     """
 
     def __init__(
@@ -37,14 +38,14 @@ class FilmWriter:
         height: int,
         fps: float | Fraction,
         quality: int = 18,
-        preset: str = "medium",
+        preset: str = "faster",
     ) -> None:
         self.path = path
         self.frame_count = 0
         self.width, self.height = width + width % 2, height + height % 2
         self.fps = frame_rate(fps)
         self._given = (height, width, 3)
-        self._options = {"crf": str(quality), "preset": preset, "tune": "animation"}
+        self._options = {"crf": str(quality), "preset": preset, "tune": "animation", "x264-params": _X264}
         self._stack = ExitStack()
 
     def __enter__(self) -> FilmWriter:
@@ -91,7 +92,6 @@ class FilmWriter:
         stream.width, stream.height, stream.pix_fmt = self.width, self.height, "yuv420p"
         context = stream.codec_context
         context.time_base = 1 / self.fps
-        context.thread_count = _THREADS
         context.color_primaries = context.color_trc = context.colorspace = _BT709
         context.color_range = _LIMITED_RANGE
         return stream

@@ -22,8 +22,8 @@ _EAST_ASIAN_FONTS = (
 
 
 def font_for(text: str, size: float) -> Font:
-    """A font of ``size`` pixels: Pillow's own, or for East Asian text the system's if it has one."""
-    return _font(any(ord(letter) >= _FIRST_EAST_ASIAN for letter in text), size)
+    """Pillow's font in ``size`` pixels (at least 1), or the system's for East Asian text if it has one."""
+    return _font(any(ord(letter) >= _FIRST_EAST_ASIAN for letter in text), max(size, 1.0))
 
 
 @lru_cache(maxsize=64)

@@ -59,6 +59,20 @@ def test_an_animated_webp_counts_its_frames(tmp_path: Path) -> None:
     assert pixels_sha256(path) == frames_sha256(frames)
 
 
+@pytest.mark.parametrize("suffix", [".webp", ".gif", ".png"])
+def test_equal_neighbours_that_an_encoder_joined_are_counted(tmp_path: Path, suffix: str) -> None:
+    one, two, three = moving_square(3)
+    frames = [one, one, two, three, three, three, one]
+    path = tmp_path / f"loop{suffix}"
+    save_animation(path, frames, fps=24, lossless=True)
+    with Image.open(path) as stored:
+        assert getattr(stored, "n_frames", 1) < len(frames)
+    assert probe(path).frame_count == sum(1 for _ in iter_frames(path)) == len(frames)
+    assert probe(path).fps == pytest.approx(24, rel=0.06)
+    if suffix != ".gif":
+        assert pixels_sha256(path) == frames_sha256(frames)
+
+
 def test_a_gif_counts_its_frames(tmp_path: Path) -> None:
     path = tmp_path / "loop.gif"
     save_animation(path, moving_square(9), fps=10)
