@@ -27,8 +27,9 @@ class FilmWriter:
 
     The same frames and options give the same bytes, whatever the CPU and its load. The file takes its name
     when the ``with`` block ends well and at least one frame was written; otherwise nothing is left. yuv420p
-    needs an even width and height: an odd one grows by one pixel, a copy of the edge; ``width`` and ``height``
-    say what the film has. ``quality`` is x264's CRF: 0 lossless to 51 worst, 18 looks like the original.
+    needs an even width and height: an odd one grows by one pixel, a copy of the edge; ``width`` and
+    ``height`` say what the film has. ``quality`` is x264's CRF: 0 lossless to 51 worst, 18 looks like the
+    original.
     """
 
     def __init__(
