@@ -39,6 +39,12 @@ class Settings(BaseSettings):
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="Where learned metrics are computed; auto: the fastest that is found."
     )
+    lpips_backend: Literal["auto", "lpips-alex", "lpips-vgg", "lpips-squeeze", "st-lpips-alex"] = Field(
+        "auto", description="Network of the LPIPS metrics; auto: lpips-alex if fetched, else st-lpips-alex."
+    )
+    aesthetic_backend: Literal["laion-v2", "laion-v1"] = Field(
+        "laion-v2", description="Aesthetic predictor: LAION's improved one, or the first, which VBench uses."
+    )
     model_memory_gb: float = Field(
         6.0, gt=0, description="Memory for the models of learned metrics; the least used leave first."
     )

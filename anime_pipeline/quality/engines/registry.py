@@ -12,14 +12,24 @@ from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
+from anime_pipeline.quality.engines.aesthetic import Aesthetic
 from anime_pipeline.quality.engines.dynamic_degree import DynamicDegree
+from anime_pipeline.quality.engines.face_similarity import FaceSimilarity
 from anime_pipeline.quality.engines.generation_seconds import GenerationSeconds
+from anime_pipeline.quality.engines.loop_closure import LoopClosure
+from anime_pipeline.quality.engines.lpips_backends import BACKENDS as LPIPS_BACKENDS
+from anime_pipeline.quality.engines.lpips_backends import default_backend
 from anime_pipeline.quality.engines.media_contract import MediaContract
 from anime_pipeline.quality.engines.motion_smoothness import MotionSmoothness
 from anime_pipeline.quality.engines.palette_adherence import PaletteAdherence
 from anime_pipeline.quality.engines.protocol import Engine, Provenance, Score, TakeFacts
+from anime_pipeline.quality.engines.shot_changes import ShotChanges
+from anime_pipeline.quality.engines.style_adherence import EMBEDDERS, StyleAdherence
+from anime_pipeline.quality.engines.subject_consistency import SubjectConsistency
 from anime_pipeline.quality.engines.temporal_flicker import TemporalFlicker
+from anime_pipeline.quality.engines.temporal_lpips import TemporalLpips
 from anime_pipeline.quality.engines.weights import missing_files
+from anime_pipeline.settings import get_settings
 
 
 @dataclass(frozen=True)
@@ -27,13 +37,15 @@ class Backend:
     """One way to measure a metric, and what it requires.
 
     ``build`` makes the engine for a models folder, without loading anything yet; it is None for a backend
-    that this version declares and has no code for.
+    that this version declares and has no code for. ``extra`` is the extra of this package that brings
+    ``packages``.
     """
 
     name: str
     build: Callable[[Path], Engine] | None
     weights: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
+    extra: str = "metrics"
 
 
 @dataclass(frozen=True)
@@ -42,13 +54,13 @@ class Metric:
 
     name: str
     backends: tuple[Backend, ...]
-    choose: Callable[[TakeFacts], str] | None = None
+    choose: Callable[[TakeFacts, Path], str] | None = None
 
-    def backend(self, facts: TakeFacts) -> Backend:
+    def backend(self, facts: TakeFacts, models_dir: Path) -> Backend:
         """The backend that is declared for a take."""
         if self.choose is None:
             return self.backends[0]
-        chosen = self.choose(facts)
+        chosen = self.choose(facts, models_dir)
         return next(backend for backend in self.backends if backend.name == chosen)
 
 
@@ -64,6 +76,29 @@ def _free(name: str, engine: Callable[[], Engine]) -> Metric:
     return Metric(name, (Backend("built-in", lambda _: engine()),))
 
 
+def _lpips(name: str, engine: Callable[[Path, str], Engine]) -> Metric:
+    return Metric(name, tuple(_lpips_backend(backend, engine) for backend in LPIPS_BACKENDS), _lpips_chosen)
+
+
+def _lpips_backend(backend: str, engine: Callable[[Path, str], Engine]) -> Backend:
+    return Backend(backend, lambda models_dir: engine(models_dir, backend), (backend,), ("torch",))
+
+
+def _lpips_chosen(facts: TakeFacts, models_dir: Path) -> str:
+    chosen = get_settings().lpips_backend
+    return default_backend(models_dir) if chosen == "auto" else chosen
+
+
+def _aesthetic(backend: str, head: str) -> Backend:
+    weights, packages = ("clip-vit-l-14", head), ("torch", "safetensors")
+    return Backend(backend, lambda models_dir: Aesthetic(models_dir, backend), weights, packages)
+
+
+def _style(backend: str) -> Backend:
+    weights, packages = (EMBEDDERS[backend].weights,), ("torch", "safetensors")
+    return Backend(backend, lambda models_dir: StyleAdherence(models_dir, backend), weights, packages)
+
+
 _METRICS = (
     _free("media_contract", MediaContract),
     _free("temporal_flicker", TemporalFlicker),
@@ -71,22 +106,42 @@ _METRICS = (
     _free("dynamic_degree", DynamicDegree),
     _free("palette_adherence", PaletteAdherence),
     _free("generation_seconds", GenerationSeconds),
+    _free("shot_changes", ShotChanges),
     Metric(
         "face_similarity",
         (
-            Backend("ccip", None, ("ccip", "anime-face"), ("onnxruntime",)),
-            Backend("arcface", None, ("buffalo_l",), ("insightface", "onnxruntime")),
+            Backend(
+                "ccip",
+                lambda models_dir: FaceSimilarity(models_dir, "ccip"),
+                ("ccip", "anime-face"),
+                ("onnxruntime", "scipy"),
+            ),
+            Backend(
+                "arcface",
+                lambda models_dir: FaceSimilarity(models_dir, "arcface"),
+                ("buffalo_l",),
+                ("insightface", "onnxruntime", "scipy"),
+                "arcface",
+            ),
         ),
-        choose=lambda facts: facts.identity_backend,
+        choose=lambda facts, _: facts.identity_backend,
     ),
     Metric(
         "aesthetic",
-        (Backend("laion-v2", None, ("clip-vit-l-14", "laion-aesthetic-v2"), ("torch", "open_clip")),),
+        (_aesthetic("laion-v2", "laion-aesthetic-v2"), _aesthetic("laion-v1", "laion-aesthetic-v1")),
+        choose=lambda *_: get_settings().aesthetic_backend,
     ),
-    Metric("style_adherence", (Backend("csd", None, ("csd-vit-l",), ("torch",)),)),
-    Metric("temporal_lpips", (Backend("st-lpips-alex", None, ("st-lpips-alex",), ("torch",)),)),
-    Metric("loop_closure", (Backend("st-lpips-alex", None, ("st-lpips-alex",), ("torch",)),)),
-    Metric("subject_consistency", (Backend("dino-vit-b-16", None, ("dino-vit-b-16",), ("torch",)),)),
+    Metric(
+        "style_adherence",
+        (_style("csd"), _style("clip")),
+        choose=lambda facts, _: facts.style.backend if facts.style else "csd",
+    ),
+    _lpips("temporal_lpips", TemporalLpips),
+    _lpips("loop_closure", LoopClosure),
+    Metric(
+        "subject_consistency",
+        (Backend("dino-vit-b-16", SubjectConsistency, ("dino-vit-b-16",), ("torch",)),),
+    ),
 )
 _BY_NAME = {metric.name: metric for metric in _METRICS}
 
@@ -107,7 +162,7 @@ def resolve(asked: Iterable[str], facts: TakeFacts, models_dir: Path) -> Resolve
         if lack is not None:
             unavailable[name] = lack
         else:
-            engines.append(_built(name, _BY_NAME[name].backend(facts).name, models_dir))
+            engines.append(_built(name, _BY_NAME[name].backend(facts, models_dir).name, models_dir))
     return Resolved(tuple(engines), unavailable)
 
 
@@ -127,7 +182,7 @@ def _lack(name: str, facts: TakeFacts, models_dir: Path) -> Score | None:
     if name not in _BY_NAME:
         reason = f"this version knows no metric called {name}"
         return Score(name, "unavailable", Provenance("none", "0"), reason=reason)
-    backend = _BY_NAME[name].backend(facts)
+    backend = _BY_NAME[name].backend(facts, models_dir)
     absent = _absent_weights(backend, models_dir)
     fetching = " && ".join(f"anime-pipeline models fetch {weights}" for weights in absent)
     if backend.build is None:
@@ -137,7 +192,7 @@ def _lack(name: str, facts: TakeFacts, models_dir: Path) -> Score | None:
         remedy = "a later version of anime-pipeline" + (f", then: {fetching}" if fetching else "")
     elif packages := [package for package in backend.packages if find_spec(package) is None]:
         reason = f"the package{'s' if len(packages) > 1 else ''} {', '.join(packages)} is not installed"
-        remedy = "pip install 'anime-pipeline[metrics]'" + (f" && {fetching}" if fetching else "")
+        remedy = f"pip install 'anime-pipeline[{backend.extra}]'" + (f" && {fetching}" if fetching else "")
     elif absent:
         reason, remedy = f"weights are absent: {_files(absent)}", fetching
     else:

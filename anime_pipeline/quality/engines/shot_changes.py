@@ -13,7 +13,14 @@ import numpy as np
 import numpy.typing as npt
 
 from anime_pipeline.quality.engines import opencv
-from anime_pipeline.quality.engines.protocol import Accumulator, FrameChunk, Provenance, Score, TakeFacts
+from anime_pipeline.quality.engines.protocol import (
+    Accumulator,
+    FrameChunk,
+    Frames,
+    Provenance,
+    Score,
+    TakeFacts,
+)
 
 METRIC = "shot_changes"
 
@@ -38,6 +45,17 @@ class ShotChanges:
     def start(self, facts: TakeFacts) -> Accumulator:
         """Begin a take."""
         return _Jumps(self.provenance(facts))
+
+
+def thumbnails_of(chunk: FrameChunk) -> npt.NDArray[np.float32]:
+    """The chunk's frames as thumbnails, T × N, 0 to 1; shared by the engines that look for shots."""
+    return chunk.feature("thumbnails", _thumbnails)
+
+
+def _thumbnails(frames: Frames) -> npt.NDArray[np.float32]:
+    cv2 = opencv.cv2()
+    small = np.stack([cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA) for frame in frames])
+    return small.reshape(len(frames), -1).astype(np.float32) / np.float32(255)
 
 
 def shot_changes(thumbnails: npt.NDArray[np.float32]) -> tuple[list[int], npt.NDArray[np.float64]]:
@@ -70,10 +88,7 @@ class _Jumps:
     thumbnails: list[npt.NDArray[np.float32]] = field(default_factory=list)  # 7 KB a frame
 
     def add(self, chunk: FrameChunk) -> None:
-        cv2 = opencv.cv2()
-        for frame in chunk.frames:
-            small = cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA)
-            self.thumbnails.append((small.astype(np.float32) / np.float32(255)).reshape(-1))
+        self.thumbnails.extend(thumbnails_of(chunk))
 
     def finish(self) -> Score:
         if len(self.thumbnails) < 2:

@@ -2,8 +2,8 @@
 
 Mean over t of LPIPS(fₜ, fₜ₊₁), 0 for identical frames, lower is calmer. Anime is drawn on twos and threes,
 and held frames dilute a mean: the details also give the mean of the pairs that moved, the 95th percentile,
-and the worst pair. Every frame's features are computed once; the last frame's are carried from chunk to
-chunk, so memory does not grow with a film's length.
+the worst pair, and the frames at which the shot itself changes. Every frame's features are computed once; the
+last frame's are carried from chunk to chunk, so memory does not grow with a film's length.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from anime_pipeline.quality.engines import lpips_backends
 from anime_pipeline.quality.engines.learned import begin
@@ -24,6 +25,7 @@ from anime_pipeline.quality.engines.protocol import (
     Score,
     TakeFacts,
 )
+from anime_pipeline.quality.engines.shot_changes import shot_changes, thumbnails_of
 from anime_pipeline.quality.engines.torch_runtime import in_batches
 
 METRIC = "temporal_lpips"
@@ -76,11 +78,13 @@ class _Temporal:
     last: Frames | None = None
     distances: list[float | None] = field(default_factory=list)
     held: list[bool] = field(default_factory=list)
+    thumbnails: list[npt.NDArray[np.float32]] = field(default_factory=list)  # 7 KB a frame
 
     def add(self, chunk: FrameChunk) -> None:
         for frame in chunk.frames:
             self.held.append(self.last is not None and is_held(self.last, frame))
             self.last = frame
+        self.thumbnails.extend(thumbnails_of(chunk))
         frames = lpips_backends.seen(chunk.frames, self.backend.short_side)
         network = lpips_backends.network(self.backend, self.models_dir)
         at_once = lpips_backends.frames_at_once(self.backend.trunk, frames)
@@ -112,6 +116,7 @@ class _Temporal:
             "most_at_frame": self.distances.index(max(pairs)),
             "held_frames": sum(self.held),
             "mean_without_held": float(np.mean(moving)) if moving else None,
+            "shot_changes": shot_changes(np.stack(self.thumbnails))[0],
         }
         return Score(
             METRIC, "measured", self.provenance, float(np.mean(pairs)), tuple(self.distances), details

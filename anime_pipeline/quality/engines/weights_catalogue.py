@@ -131,6 +131,36 @@ CATALOGUE = (
         ),
     ),
     Weights(
+        "lpips-vgg", ("temporal_lpips (lpips-vgg)", "loop_closure (lpips-vgg)"), 553,
+        "BSD-3-Clause, BSD-2-Clause (heads)", True,
+        (
+            WeightsFile(
+                "lpips-vgg/vgg16-397923af.pth",
+                "https://download.pytorch.org/models/vgg16-397923af.pth", None,
+            ),
+            WeightsFile(
+                "lpips-vgg/vgg.pth", "pypi:lpips==0.1.4",
+                "a78928a0af1e5f0fcb1f3b9e8f8c3a2a5a3de244d830ad5c1feddc79b8432868",
+                "lpips/weights/v0.1/vgg.pth",
+            ),
+        ),
+    ),
+    Weights(
+        "lpips-squeeze", ("temporal_lpips (lpips-squeeze)", "loop_closure (lpips-squeeze)"), 5,
+        "BSD-3-Clause, BSD-2-Clause (heads)", True,
+        (
+            WeightsFile(
+                "lpips-squeeze/squeezenet1_1-b8a52dc0.pth",
+                "https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth", None,
+            ),
+            WeightsFile(
+                "lpips-squeeze/squeeze.pth", "pypi:lpips==0.1.4",
+                "4a5350f23600cb79923ce65bb07cbf57dca461329894153e05a1346bd531cf76",
+                "lpips/weights/v0.1/squeeze.pth",
+            ),
+        ),
+    ),
+    Weights(
         "st-lpips-alex", ("temporal_lpips (st-lpips-alex)", "loop_closure (st-lpips-alex)"), 64,
         "BSD-2-Clause", True,
         (
