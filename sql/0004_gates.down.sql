@@ -10,7 +10,7 @@ BEGIN
         WHERE metadata ->> 'added_by' = '0004_gates'
           AND (NOT is_active OR (gate_name, threshold_value) NOT IN (
             ('media_contract_minimum', 1.0), ('animatic_flicker_minimum', 0.90),
-            ('motion_smoothness_minimum', 0.95), ('dynamic_degree_minimum', 0.0005),
+            ('motion_smoothness_minimum', 0.95), ('dynamic_degree_minimum', 0.0002),
             ('generation_seconds_maximum', 20), ('reproducible_minimum', 1),
             ('temporal_lpips_maximum', 0.15), ('loop_closure_maximum', 0.15),
             ('subject_consistency_minimum', 0.90), ('phase_pass_rate_minimum', 0.80),

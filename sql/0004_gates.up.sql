@@ -8,7 +8,7 @@ VALUES
      'Steadiness of brightness from frame to frame in an animatic, 0 to 1', '{"added_by": "0004_gates"}'),
     ('motion_smoothness_minimum', 'temporal', 0.95,
      'How well each frame follows from its neighbours, 0 to 1', '{"added_by": "0004_gates"}'),
-    ('dynamic_degree_minimum', 'temporal', 0.0005,
+    ('dynamic_degree_minimum', 'temporal', 0.0002,
      'Motion in parts of the frame diagonal per frame; below it the film stands still', '{"added_by": "0004_gates"}'),
     ('generation_seconds_maximum', 'performance', 20,
      'GPU seconds that a still may take', '{"added_by": "0004_gates"}'),

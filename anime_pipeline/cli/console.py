@@ -61,7 +61,7 @@ def _cell(value: object) -> str:
     if value is None:
         return "–"
     if isinstance(value, float):
-        return f"{value:.3f}"
+        return f"{value:.4g}"
     text = str(value)
     style = STATE_STYLES.get(text)
     return f"[{style}]{text}[/{style}]" if style else text.replace("[", "\\[")

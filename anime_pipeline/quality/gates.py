@@ -134,7 +134,7 @@ def require_gate(session: Session, scope_key: str, phase: str) -> Verdict:
     is not a pass.
     """
     verdict = latest_verdict(session, scope_key, phase)
-    again = f"anime-pipeline gates {scope_key} --phase {phase}"
+    again = f"anime-pipeline gates explain {scope_key} {phase}"
     if verdict is None:
         raise GateNotPassedError(f"{scope_key} was not judged in {phase}", again)
     if verdict.stale:

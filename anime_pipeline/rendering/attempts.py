@@ -14,6 +14,7 @@ from anime_pipeline.database.session import session_scope
 from anime_pipeline.media.errors import MediaError
 from anime_pipeline.media.film import Frame, frames_sha256, iter_frames, probe
 from anime_pipeline.media.store import MediaStore
+from anime_pipeline.media.thumbnail import webp_thumbnail
 from anime_pipeline.rendering.comfyui import ComfyClient
 from anime_pipeline.rendering.comfyui_errors import ComfyError
 from anime_pipeline.rendering.fleet import FleetServer
@@ -156,17 +157,38 @@ class Attempt:
                 # A file that cannot be decoded whole fails the attempt. One that can, but shows the wrong
                 # thing, is a take: its gate measures that and says so.
                 infos = [probe(path) for path in paths]
-                pixels = frames_sha256(_frames_of(paths))
-                stored = [self._store.put_file(path) for path in paths]
+                frames = _Watched(_frames_of(paths), sum(info.frame_count for info in infos) // 2)
+                pixels = frames_sha256(frames)
+                files = [
+                    RenderedFile(self._store.put_file(path), info, "film" if info.kind == "video" else "frame")
+                    for path, info in zip(paths, infos, strict=True)
+                ]
+                if frames.seen is not None:
+                    files.append(self._thumbnail(Path(folder) / "thumbnail.webp", frames.seen))
             except MediaError as error:
                 raise ComfyError(
                     "contract", f"the render cannot be used: {_unplaced(error, folder)}"
                 ) from error
-        files = tuple(
-            RenderedFile(file, info, "film" if info.kind == "video" else "frame")
-            for file, info in zip(stored, infos, strict=True)
-        )
-        return Rendered(files, pixels, finished.seconds, self._server_kind)
+        return Rendered(tuple(files), pixels, finished.seconds, self._server_kind)
+
+    def _thumbnail(self, path: Path, frame: Frame) -> RenderedFile:
+        path.write_bytes(webp_thumbnail(frame))
+        return RenderedFile(self._store.put_file(path), probe(path), "thumbnail")
+
+
+class _Watched:
+    """Frames on their way through, of which one is kept."""
+
+    def __init__(self, frames: Iterator[Frame], wanted: int) -> None:
+        self._frames = frames
+        self._wanted = wanted
+        self.seen: Frame | None = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        for number, frame in enumerate(self._frames):
+            if number == self._wanted:
+                self.seen = frame
+            yield frame
 
 
 def _frames_of(paths: list[Path]) -> Iterator[Frame]:

@@ -31,12 +31,14 @@ class RenderedFile:
 
     stored: StoredFile
     info: MediaInfo
-    role: Literal["film", "frame"]
+    role: Literal["film", "frame", "thumbnail"]
 
 
 @dataclass(frozen=True)
 class Rendered:
-    """What an attempt brought home: its files in order, the hash of their pixels, the server's seconds."""
+    """What an attempt brought home: its files in order, a thumbnail last, the hash of their pixels, the
+    server's seconds.
+    """
 
     files: tuple[RenderedFile, ...]
     pixels_sha256: str
@@ -74,7 +76,7 @@ def record_success(session: Session, leased: Leased, attempt_id: int, rendered: 
         .values(server_kind=rendered.server_kind, pixels_sha256=rendered.pixels_sha256)
     )
     end_attempt(session, attempt_id, leased.token, "succeeded", gpu_seconds=rendered.seconds)
-    frames = sum(file.info.frame_count for file in rendered.files)
+    frames = sum(file.info.frame_count for file in rendered.files if file.role != "thumbnail")
     session.execute(
         text(
             "UPDATE jobs SET status = 'completed', completed_at = CURRENT_TIMESTAMP, error_message = NULL, "

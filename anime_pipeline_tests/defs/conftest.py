@@ -1,0 +1,79 @@
+"""A studio with a calm artist, and an ephemeral Dagster instance that runs jobs on it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import dagster as dg
+import numpy as np
+import pytest
+
+from anime_pipeline.definitions import defs
+from anime_pipeline.defs.delivery.assets import episode_masters
+from anime_pipeline.defs.partitions import sync_story_partitions
+from anime_pipeline.defs.run_requests import range_tags
+from anime_pipeline.defs.studio import Studio as StudioResource
+from anime_pipeline_tests.rendering import studio as rendering_studio
+from anime_pipeline_tests.rendering.conftest import server, studio  # noqa: F401
+
+
+class CalmArtist(rendering_studio.QuickArtist):
+    """Draws a bright square that glides over a dark ground: it moves, and nothing flashes."""
+
+    def draw(self, shot: Any) -> Iterator[np.ndarray[Any, Any]]:
+        self.shots.append(shot)
+        for frame in range(shot.frames):
+            picture = np.full((shot.height, shot.width, 3), (40, 60, 90), np.uint8)
+            left = 10 + frame
+            picture[20:40, left : left + 20] = (230, 200, shot.seed % 200)
+            yield picture
+
+
+@pytest.fixture
+def artist(monkeypatch: pytest.MonkeyPatch) -> CalmArtist:
+    """What the preview server of these tests draws with."""
+    one = CalmArtist()
+    monkeypatch.setattr("anime_pipeline.preview.drawing.draw_shot", one.draw, raising=False)
+    return one
+
+
+@dataclass
+class Line:
+    """The production line: Dagster jobs on a studio."""
+
+    studio: rendering_studio.Studio
+    instance: dg.DagsterInstance
+
+    def sync(self) -> None:
+        """Register the story's partitions."""
+        with StudioResource(self.studio.settings).session() as session:
+            sync_story_partitions(self.instance, session)
+
+    def run(self, job: str, keys: list[str]) -> dg.ExecuteInProcessResult:
+        """Run a job over a range of partitions."""
+        job_def = dg.Definitions.merge(
+            dg.Definitions(resources={"studio": StudioResource(self.studio.settings)}),
+            dg.Definitions(
+                assets=defs.assets,
+                asset_checks=defs.asset_checks,
+                jobs=[*(defs.jobs or ()), dg.define_asset_job("masters_only", [episode_masters])],
+                executor=defs.executor,
+                resources={"io_manager": dg.mem_io_manager},
+            ),
+        ).resolve_job_def(job)
+        return job_def.execute_in_process(
+            instance=self.instance, tags=range_tags(keys), raise_on_error=False
+        )
+
+    def recorded(self, asset: str) -> set[str]:
+        """Partitions of an asset that are materialized."""
+        return set(self.instance.get_materialized_partitions(dg.AssetKey(asset)))
+
+
+@pytest.fixture
+def line(studio: rendering_studio.Studio) -> Iterator[Line]:  # noqa: F811
+    """A line on an ephemeral Dagster instance."""
+    with dg.DagsterInstance.ephemeral() as instance:
+        yield Line(studio, instance)

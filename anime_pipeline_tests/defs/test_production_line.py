@@ -1,0 +1,160 @@
+"""Defends a cut's way through Dagster: batches, partial failures, checks of single cuts, gates before masters."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import dagster as dg
+from sqlalchemy import text
+
+from anime_pipeline.defs.studio import Studio as StudioResource
+from anime_pipeline_tests.defs.conftest import Line
+from anime_pipeline_tests.rendering.studio import production, stills
+
+EPISODE = "tiny.e01"
+
+
+def evaluations(result: dg.ExecuteInProcessResult, check: str) -> dict[str | None, bool]:
+    """Partition → passed of one check in a run."""
+    return {
+        data.partition: data.passed
+        for event in result.all_events
+        if event.event_type_value == "ASSET_CHECK_EVALUATION"
+        and (data := event.asset_check_evaluation_data).check_name == check
+    }
+
+
+def produce(line: Line, data: dict[str, Any]) -> list[str]:
+    """Import a production and bring all its cuts through rendering and measuring."""
+    line.studio.import_(data)
+    line.sync()
+    keys = line.studio.keys()
+    assert line.run("render_cuts", keys).success
+    assert line.run("measure_cuts", keys).success
+    return keys
+
+
+def test_a_batch_is_rendered_measured_checked_and_assembled(line: Line) -> None:
+    line.studio.import_(production())
+    line.sync()
+    keys = line.studio.keys()
+
+    assert line.run("produce_cuts", keys).success
+    assert line.studio.renders == 4
+    assert line.recorded("frames") == line.recorded("quality_metrics") == line.recorded("cuts") == set(keys)
+
+    measured = line.run("measure_cuts", keys)
+    assert evaluations(measured, "media_contract") == dict.fromkeys(keys, True)
+    assert evaluations(measured, "take_gate") == dict.fromkeys(keys, True)
+    # A metric whose weights are absent is a failed check of a final phase, and no business of an animatic.
+    assert evaluations(measured, "motion_smoothness") == dict.fromkeys(keys, True)
+
+    assert line.run("assemble_scenes", [f"{EPISODE}.s001"]).success
+    assert line.recorded("scene_reels") == {f"{EPISODE}.s001"}
+
+
+def test_frames_carry_what_the_ui_shows(line: Line) -> None:
+    keys = produce(line, production())
+    record = line.instance.get_latest_materialization_event(dg.AssetKey("frames"))
+    assert record is not None
+    assert record.asset_materialization is not None
+    metadata = record.asset_materialization.metadata
+    assert {"thumbnail", "take", "recipe", "generation_seconds", "frame_count", "media"} <= set(metadata)
+    assert "data:image/webp;base64," in str(metadata["thumbnail"].value)
+
+    scores = line.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey("quality_metrics"), asset_partitions=[keys[-1]]), limit=1
+    ).records[0]
+    assert scores.asset_materialization is not None
+    shown = scores.asset_materialization.metadata
+    assert isinstance(shown["motion_smoothness"].value, float)
+    assert isinstance(shown["per_frame"], dg.TableMetadataValue)
+    assert len(shown["per_frame"].records) == 6
+    assert "subject_consistency" in str(shown["not_measured"].value)
+
+
+def test_a_second_run_renders_nothing(line: Line) -> None:
+    keys = produce(line, production())
+    before = line.studio.renders
+    assert line.run("render_cuts", keys).success
+    assert line.studio.renders == before
+
+
+def test_one_failing_cut_of_ten_costs_the_nine_nothing(line: Line) -> None:
+    line.studio.import_(stills(10))
+    line.sync()
+    keys = line.studio.keys()
+    line.studio.server.misbehave("fail_render", times=None, match=keys[6])
+
+    failed = line.run("render_cuts", keys)
+
+    assert not failed.success
+    (failure,) = [e for e in failed.all_events if e.is_step_failure and e.node_name == "collect_takes"]
+    user_data = failure.step_failure_data.user_failure_data
+    assert user_data is not None
+    assert user_data.description is not None
+    assert keys[6] in user_data.description
+    assert not any(key in user_data.description for key in keys if key != keys[6])
+    assert line.recorded("frames") == set(keys) - {keys[6]}
+
+    line.studio.server.behave()
+    before = line.studio.renders
+    assert line.run("render_cuts", keys).success
+    assert line.studio.renders == before + 1
+    assert line.recorded("frames") == set(keys)
+
+
+def test_a_broken_render_fails_its_check_and_is_not_selected(line: Line) -> None:
+    line.studio.import_(production())
+    line.sync()
+    keys = line.studio.keys()
+    line.studio.server.misbehave("black_frames", times=None, match=keys[1])
+
+    assert line.run("render_cuts", keys).success
+    measured = line.run("measure_cuts", keys)
+
+    assert evaluations(measured, "media_contract") == {key: key != keys[1] for key in keys}
+    assert evaluations(measured, "take_gate") == {key: key != keys[1] for key in keys}
+    assert measured.success, "a cut's own check must not turn the batch red"
+    with StudioResource(line.studio.settings).session() as session:
+        selected = session.execute(text("SELECT count(*) FROM studio.takes WHERE selected")).scalar()
+    assert selected == len(keys) - 1
+
+
+def test_a_failed_gate_stops_the_master_also_in_a_later_run(line: Line) -> None:
+    line.studio.import_(stills(10))
+    line.sync()
+    keys = line.studio.keys()
+    for key in keys[:3]:
+        line.studio.server.misbehave("black_frames", times=None, match=key)
+    assert line.run("render_cuts", keys).success
+    assert line.run("measure_cuts", keys).success
+
+    for _ in range(2):
+        stopped = line.run("assemble_episodes", [EPISODE])
+        assert not stopped.success
+        assert evaluations(stopped, "phase_0_animatic") == {EPISODE: False}
+        assert line.recorded("episode_masters") == set()
+
+    # Anyone may tell Dagster's webserver that the check has passed; the gate asks the database.
+    line.instance.report_runless_asset_event(
+        dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey("episodes"),
+            check_name="phase_0_animatic",
+            passed=True,
+            metadata={},
+            partition=EPISODE,
+        )
+    )
+    masters_only = line.run("masters_only", [EPISODE])
+    assert not masters_only.success
+    assert line.recorded("episode_masters") == set()
+
+
+def test_a_passed_gate_lets_the_master_through(line: Line) -> None:
+    produce(line, stills(5))
+    result = line.run("assemble_episodes", [EPISODE])
+    assert result.success
+    assert evaluations(result, "phase_0_animatic") == {EPISODE: True}
+    assert evaluations(result, "phase_1_still") == {EPISODE: False}, "an animatic is no ComfyUI render"
+    assert line.recorded("episode_masters") == {EPISODE}

@@ -1,0 +1,54 @@
+"""Defends the house: rooms import only what lies below them, and loading the definitions stays cheap."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+HEAVY = ("torch", "onnxruntime", "cv2", "insightface", "open_clip", "lpips")
+
+
+def test_rooms_import_only_rooms_below_them() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("module", ["anime_pipeline.definitions", "anime_pipeline.cli"])
+def test_loading_imports_no_heavy_library(module: str, tmp_path: Path) -> None:
+    code = f"import sys, {module}; print([m for m in {HEAVY!r} if m in sys.modules])"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={"ANIME_HOME": str(tmp_path), "PATH": ""},
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
+
+
+def test_the_command_line_does_not_load_dagster(tmp_path: Path) -> None:
+    code = "import sys, anime_pipeline.cli; print('dagster' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={"PATH": ""}
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_workspace_and_pyproject_name_the_same_code_location() -> None:
+    workspace = (REPOSITORY / "workspace.yaml").read_text()
+    project = (REPOSITORY / "pyproject.toml").read_text()
+    assert "module_name: anime_pipeline.definitions" in workspace
+    assert 'module_name = "anime_pipeline.definitions"' in project
+    assert "location_name: anime_pipeline" in workspace
+    assert 'code_location_name = "anime_pipeline"' in project
