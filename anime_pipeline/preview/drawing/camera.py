@@ -38,7 +38,7 @@ def view_of(camera: Camera, clock: Clock, aspect: float) -> View:
         return View(0.0, 0.0, 1.0)
     travel = 2 * clock.progress - 1
     moves = camera.moves
-    float_size = 0.006 if not camera.static else 0.0045
+    float_size = 0.009 if camera.static else 0.012
     x = float_size * clock.wave(0.5) + 0.3 * float_size * clock.wave(0.23, 0.3)
     y = 0.75 * float_size * clock.wave(0.5, 0.25)
     zoom = 1.015

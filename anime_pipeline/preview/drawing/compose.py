@@ -25,12 +25,14 @@ from anime_pipeline.preview.drawing.vocabulary import camera_of, hour_of, mood_t
 from anime_pipeline.preview.drawing.weather import Air, Cloud
 
 _ZOOMS = {"wide": 1.0, "full": 1.12, "two_shot": 1.3, "medium": 1.5, "close": 2.0, "extreme": 2.5}
+# How far below the horizon water is surely not hidden by the land before it, in world units.
+_OPEN_WATER = 0.11
 _BLURS = {"close": 0.008, "extreme": 0.02}
 _OUTDOOR_AIR = frozenset({"rain", "snow", "petals", "wind", "lightning", "mist"})
 
 
 def draw_shot(shot: Shot) -> Iterator[Pixels]:
-    """Draws exactly ``shot.frames`` frames (height × width × 3, uint8), the same for equal shots everywhere."""
+    """Draws exactly ``shot.frames`` frames (height × width × 3, uint8), alike for equal shots."""
     picture = _Picture(shot)
     for index in range(shot.frames):
         yield picture.frame(index)
@@ -48,14 +50,16 @@ class _Picture:
         self.light = light_for(hour_of(shot.time_of_day), self.weather, mood_tints(shot.mood))
         self.palette = palette_colours(shot.palette)
         self.backdrop = self._backdrop()
-        self.cast = cast_of(shot, self.camera, self.weather, self._figure_light(), self.light, largest_zoom(self.camera))
+        self.cast = cast_of(shot, self.camera, self.weather, self._figure_light(),
+            self.light, largest_zoom(self.camera))  # fmt: skip
         indoors = self.backdrop.indoors if shot.background is None else False
         air = self.weather - _OUTDOOR_AIR if indoors else self.weather
         self.air = Air(air, shot.width, shot.height, shot.seed, min(1.0, self.light.lamps))
         self.glints = Cloud.of(60, "glints", shot.location)
         self.vignette = _vignette(shot.width, shot.height)
         radius = max(4, round(max(shot.width, shot.height) / 3 * 1.1))
-        self.beam_fall = radial(64, (255, 255, 255)).getchannel("A").resize((2 * radius, 2 * radius), Image.Resampling.BILINEAR)
+        fall = radial(64, (255, 255, 255)).getchannel("A")
+        self.beam_fall = fall.resize((2 * radius, 2 * radius), Image.Resampling.BILINEAR)
 
     def frame(self, index: int) -> Pixels:
         """One finished frame."""
@@ -91,8 +95,9 @@ class _Picture:
         cy = 0.5 - 0.05 * (1 - 1 / zoom) - 0.10 * self.camera.low + 0.10 * self.camera.high
         window = Window(cx, cy, zoom, MARGIN, _BLURS.get(framing, 0.0))
         return paint_backdrop(
-            place_of(shot.location), shot.location, self.aspect, shot.height, window, self.light, self.palette, self.weather
-        )
+            place_of(shot.location), shot.location, self.aspect, shot.height, window, self.light,
+            self.palette, self.weather
+        )  # fmt: skip
 
     def _figure_light(self) -> Factors:
         """What falls on figures: the hour's light, warmed by the lamps of a room."""
@@ -108,7 +113,8 @@ class _Picture:
         h, zoom = self.shot.height, view.zoom
         cx, cy = self.aspect / 2, 0.5
         return np.array((
-            (h * zoom, 0.0, h * (cx - zoom * (cx + view.x))), (0.0, h * zoom, h * (cy - zoom * (cy + view.y))), (0.0, 0.0, 1.0),
+            (h * zoom, 0.0, h * (cx - zoom * (cx + view.x))), (0.0, h * zoom,
+            h * (cy - zoom * (cy + view.y))), (0.0, 0.0, 1.0),
         ))  # fmt: skip
 
     def _to_frame(self, x: float, y: float, view: View) -> tuple[float, float]:
@@ -117,7 +123,8 @@ class _Picture:
         seen = view.for_depth(0.6)
         fx = (x - window.cx) * window.zoom - seen.x
         fy = (y - window.cy) * window.zoom - seen.y
-        return (fx * seen.zoom + self.aspect / 2) * self.shot.height, (fy * seen.zoom + 0.5) * self.shot.height
+        h = self.shot.height
+        return (fx * seen.zoom + self.aspect / 2) * h, (fy * seen.zoom + 0.5) * h
 
     def _water(self, frame: Image.Image, view: View, clock: Clock) -> None:
         """Glints that come and go on the water, where it isn't hidden by the land before it."""
@@ -126,14 +133,18 @@ class _Picture:
         top, bottom = self.backdrop.water
         pen = ImageDraw.Draw(frame, "RGBA")
         colour = tuple(min(255, c + 40) for c in self.light.haze)
-        for x0, y0, size, phase in zip(self.glints.x, self.glints.y, self.glints.size, self.glints.phase, strict=True):
+        for x0, y0, size, phase in zip(self.glints.x, self.glints.y, self.glints.size, self.glints.phase,
+            strict=True):  # fmt: skip
             pulse = 0.5 + 0.5 * math.sin(2 * math.pi * (clock.turns(0.4) + phase))
             depth = float(y0) ** 2 * 0.35
-            x, y = self._to_frame(float(x0) * (self.aspect + 0.4) - 0.2 + 0.01 * clock.wave(0.3, phase), top + 0.008 + (bottom - top) * depth, view)
-            if y > (top + 0.11 - self.backdrop.window.cy) * self.backdrop.window.zoom * self.shot.height + self.shot.height / 2:
+            along = float(x0) * (self.aspect + 0.4) - 0.2 + 0.01 * clock.wave(0.3, phase)
+            down = 0.008 + (bottom - top) * depth
+            if down > _OPEN_WATER:
                 continue
+            x, y = self._to_frame(along, top + down, view)
             reach = (0.008 + 0.03 * float(size)) * (0.4 + depth * 3) * self.shot.height
-            pen.line((x - reach, y, x + reach, y), fill=(*colour, round(150 * pulse)), width=max(1, self.shot.height // 300))
+            pen.line((x - reach, y, x + reach, y), fill=(*colour, round(150 * pulse)),
+                width=max(1, self.shot.height // 300))  # fmt: skip
 
     def _beam(self, frame: Image.Image, view: View, clock: Clock) -> None:
         """The lighthouse's beam: it turns, so it widens, shortens and passes to the other side."""
@@ -148,10 +159,12 @@ class _Picture:
             across, towards = math.cos(angle), math.sin(angle)
             reach, spread = across * w * 1.6, h * (0.06 + 0.16 * max(0.0, towards))
             strength = round(120 * (0.35 + 0.65 * abs(across)))
-            pen.polygon([(x, y - 1), (x + reach, y - spread - h * 0.12), (x + reach, y + spread - h * 0.05), (x, y + 1)], fill=strength)
+            pen.polygon([(x, y - 1), (x + reach, y - spread - h * 0.12), (x + reach, y + spread - h * 0.05),
+                (x, y + 1)], fill=strength)  # fmt: skip
         mask = mask.filter(ImageFilter.BoxBlur(max(1.0, h * 0.014)))
         fade = Image.new("L", (w, h))
-        fade.paste(self.beam_fall, (round(x) - self.beam_fall.width // 2, round(y) - self.beam_fall.height // 2))
+        fade.paste(self.beam_fall, (round(x) - self.beam_fall.width // 2,
+            round(y) - self.beam_fall.height // 2))  # fmt: skip
         mask = ImageChops.multiply(mask, fade).resize(frame.size, Image.Resampling.BILINEAR)
         frame.paste((255, 242, 196), (0, 0), mask)
 
@@ -181,11 +194,14 @@ def _lay(frame: Image.Image, layer: Layer, view: View, clock: Clock) -> None:
 
 def _screen(frame: Image.Image, layer: Layer, view: View) -> None:
     """Screens the halos of lamps (a quarter of the size) over the frame."""
-    box = _inside(_source(frame.size, layer.picture.origin, view.for_depth(layer.parallax), 4.0, 0.0), layer.picture.size)
-    frame.paste(ImageChops.screen(frame, layer.picture.colour.resize(frame.size, Image.Resampling.BILINEAR, box=box)), (0, 0))
+    box = _inside(_source(frame.size, layer.picture.origin, view.for_depth(layer.parallax), 4.0, 0.0),
+        layer.picture.size)  # fmt: skip
+    halos = layer.picture.colour.resize(frame.size, Image.Resampling.BILINEAR, box=box)
+    frame.paste(ImageChops.screen(frame, halos), (0, 0))
 
 
-def _source(size: tuple[int, int], origin: Point, seen: View, shrunk: float, drift: float) -> tuple[float, float, float, float]:
+def _source(size: tuple[int, int], origin: Point, seen: View, shrunk: float, drift: float) -> tuple[float,
+    float, float, float]:  # fmt: skip
     """The box of a layer that fills the frame under a view."""
     width, height = size[0] / shrunk, size[1] / shrunk
     w, h = width / seen.zoom, height / seen.zoom
@@ -194,15 +210,18 @@ def _source(size: tuple[int, int], origin: Point, seen: View, shrunk: float, dri
     return cx - w / 2, cy - h / 2, cx + w / 2, cy + h / 2
 
 
-def _reached(size: tuple[int, int], box: tuple[float, float, float, float], layer: tuple[int, int]) -> tuple[int, int, int, int]:
+def _reached(size: tuple[int, int], box: tuple[float, float, float, float],
+    layer: tuple[int, int]) -> tuple[int, int, int, int]:  # fmt: skip
     """The box of frame pixels whose source lies wholly on the layer."""
     sx, sy = (box[2] - box[0]) / size[0], (box[3] - box[1]) / size[1]
     x0, y0 = max(0, math.ceil(-box[0] / sx)), max(0, math.ceil(-box[1] / sy))
-    x1, y1 = min(size[0], math.floor((layer[0] - box[0]) / sx)), min(size[1], math.floor((layer[1] - box[1]) / sy))
+    x1, y1 = min(size[0], math.floor((layer[0] - box[0]) / sx)), min(size[1],
+        math.floor((layer[1] - box[1]) / sy))  # fmt: skip
     return x0, y0, x1, y1
 
 
-def _inside(box: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[float, float, float, float]:
+def _inside(box: tuple[float, float, float, float], size: tuple[int, int]) -> tuple[float, float, float,
+    float]:  # fmt: skip
     """The box moved and cut so that it lies within the picture."""
     x0, y0, x1, y1 = box
     w, h = min(x1 - x0, size[0]), min(y1 - y0, size[1])
@@ -210,17 +229,19 @@ def _inside(box: tuple[float, float, float, float], size: tuple[int, int]) -> tu
     return x0, y0, min(x0 + w, size[0]), min(y0 + h, size[1])
 
 
-def _given(pixels: Pixels, width: int, height: int, ambient: tuple[float, float, float], palette: tuple[Rgb, ...]) -> Backdrop:
-    """A studio's own background, covering the frame and the camera's margin, leaning a little to the light."""
+def _given(pixels: Pixels, width: int, height: int, ambient: Factors, palette: tuple[Rgb, ...]) -> Backdrop:
+    """A studio's own background, covering the frame and the camera's margin; the light tints it a little."""
     image = Image.fromarray(np.ascontiguousarray(pixels[..., :3]), "RGB")
     margin = MARGIN * height
     w, h = width + 2 * margin, height + 2 * margin
     scale = max(w / image.width, h / image.height)
-    image = image.resize((max(1, math.ceil(image.width * scale)), max(1, math.ceil(image.height * scale))), Image.Resampling.BICUBIC)
+    size = (max(1, math.ceil(image.width * scale)), max(1, math.ceil(image.height * scale)))
+    image = image.resize(size, Image.Resampling.BICUBIC)
     gentle = tuple(1 - 0.25 * (1 - a) for a in ambient)
     image = graded(image, grading((gentle[0], gentle[1], gentle[2]), palette, 0.0))
     origin = ((image.width - width) / 2, (image.height - height) / 2)
-    return Backdrop((Layer(Cutout(image, None, origin), 0.6),), None, None, None, False, Window(width / height / 2, 0.5, 1.0, MARGIN))
+    return Backdrop((Layer(Cutout(image, None, origin), 0.6),), None, None, None, False,
+        Window(width / height / 2, 0.5, 1.0, MARGIN))  # fmt: skip
 
 
 def _vignette(width: int, height: int) -> Image.Image:

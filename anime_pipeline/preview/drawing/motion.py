@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from anime_pipeline.preview.drawing.clock import Clock, ease
+from anime_pipeline.preview.drawing.figures.body import ArmPose
 from anime_pipeline.preview.drawing.figures.face import Lids, Mouth
 from anime_pipeline.preview.drawing.figures.look import Look
 from anime_pipeline.preview.drawing.figures.puppet import Pose, Stance
@@ -41,7 +42,7 @@ class Actor:
         stride = clock.wave(1.0 if "walk" in deeds else 1.6, phase) if deeds & {"walk", "run"} else 0.0
         reach = 11.0 if "walk" in deeds else 20.0
         hop = self._hop(clock)
-        bow = math.sin(math.pi * clock.progress) ** 2 if "bow" in deeds and not clock.still else 0.55 * ("bow" in deeds)
+        bow = math.sin(math.pi * clock.progress) ** 2 if "bow" in deeds else 0.0
         return Pose(
             dx=self._travel(clock),
             dy=-abs(stride) * (0.05 if "walk" in deeds else 0.10) - hop,
@@ -51,7 +52,8 @@ class Actor:
             head_dx=0.01 * clock.wave(0.27, phase + 0.1),
             head_dy=0.006 * breath + 0.012 * nod + 0.17 * bow,
             hair_sway=(0.03 + 0.07 * self.windy) * sway + 0.05 * self.windy + 0.05 * stride,
-            cloth_sway=(0.018 + 0.05 * self.windy) * clock.wave(0.5, phase + 0.35) + 0.03 * self.windy + 0.03 * stride,
+            cloth_sway=(0.018 + 0.05 * self.windy) * clock.wave(0.5,
+            phase + 0.35) + 0.03 * self.windy + 0.03 * stride,
             arm_left=1.5 * breath + reach * stride + self._gesture(clock, "left"),
             arm_right=-1.5 * breath - reach * stride + self._gesture(clock, "right"),
             leg_left=-reach * stride, leg_right=reach * stride,
@@ -130,10 +132,11 @@ def busy_side(spot: Spot) -> str:
 
 def stance_of(look: Look, spot: Spot, action: str) -> Stance:
     """Arms and things in hand for a whole shot."""
-    gaze = (0.0, -0.03) if "look_up" in spot.deeds else ((0.0, 0.035) if "look_down" in spot.deeds else (0.0, 0.0))
+    gaze = (0.0, -0.03) if "look_up" in spot.deeds else ((0.0,
+        0.035) if "look_down" in spot.deeds else (0.0, 0.0))  # fmt: skip
     if spot.back:
         return Stance(back=True)
-    arms: dict[str, str] = {"left": "rest", "right": "rest"}
+    arms: dict[str, ArmPose] = {"left": "rest", "right": "rest"}
     items: dict[str, str | None] = {"left": None, "right": None}
     busy = busy_side(spot)
     item = item_in_hand(action)
@@ -148,9 +151,7 @@ def stance_of(look: Look, spot: Spot, action: str) -> Stance:
     if "lantern" in look.accessories and "lantern" not in items.values():
         free = "left" if busy == "right" else "right"
         arms[free], items[free] = "hold", "lantern"
-    return Stance(
-        arms["left"], arms["right"], items["left"], items["right"], False, gaze  # type: ignore[arg-type]
-    )
+    return Stance(arms["left"], arms["right"], items["left"], items["right"], False, gaze)
 
 
 def actor_of(shot: Shot, look: Look, spot: Spot, weather: frozenset[str]) -> Actor:

@@ -1,4 +1,4 @@
-"""Drawing on supersampled sheets in the units of the thing drawn: smooth areas, tapered strokes, cel shadows."""
+"""Drawing on supersampled sheets in units of the thing drawn: smooth areas, tapered strokes, shadows."""
 
 from __future__ import annotations
 

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from anime_pipeline.preview.drawing.figures.look import Look
 from anime_pipeline.preview.drawing.shot import Shot, ShotFigure
-from anime_pipeline.preview.drawing.vocabulary import Camera, Framing, deeds_of, first_meaning, POSITIONS, says
+from anime_pipeline.preview.drawing.vocabulary import (
+    POSITIONS,
+    Camera,
+    Framing,
+    deeds_of,
+    first_meaning,
+    says,
+)
 
 # Height of a head, and of the eye line of a grown figure, as shares of the frame's height.
 _HEADS: dict[Framing, tuple[float, float]] = {
@@ -21,7 +29,7 @@ _SPREADS: dict[int, tuple[float, ...]] = {1: (0.5,), 2: (0.31, 0.69), 3: (0.22, 
 
 @dataclass(frozen=True)
 class Spot:
-    """A figure's place: ground point and head height as shares of the frame's height, facing, deeds, depth."""
+    """A figure's place: ground point and head height in frame heights, facing, depth, deeds."""
 
     x: float
     ground: float
@@ -50,7 +58,11 @@ def stage(shot: Shot, looks: Sequence[Look], camera: Camera) -> list[Spot]:
     for index, (figure, look) in enumerate(zip(shot.figures, looks, strict=True)):
         depth = _depth(figure)
         size = head * {-1: 1.3, 0: 1.0, 1: 0.72}[depth]
-        ground = eye_line + _GROWN * head + (0.10 * head * _GROWN if depth < 0 else -0.12 * head * _GROWN * (depth > 0))
+        ground = (
+            eye_line
+            + _GROWN * head
+            + (0.10 * head * _GROWN if depth < 0 else -0.12 * head * _GROWN * (depth > 0))
+        )
         deeds = deeds_of(figure.name, shot.action, len(looks) == 1)
         spot = Spot(
             xs[index] * aspect, ground, size, _turn(xs, index, camera, shot.action), depth,
@@ -79,7 +91,7 @@ def _across(positions: Sequence[str], camera: Camera) -> list[float]:
         name = named[index]
         xs[index] = even[place] if name is None else 0.5 * even[place] + 0.5 * _SLOTS[name]
     gap = 0.8 / count * 0.62
-    for before, after in zip(order, order[1:], strict=False):
+    for before, after in itertools.pairwise(order):
         xs[after] = max(xs[after], xs[before] + gap)
     shift = (min(xs) + max(xs)) / 2 - 0.5 if max(xs) > 0.9 else 0.0
     return [x - shift for x in xs]
@@ -116,14 +128,16 @@ def _lifted(
     if camera.framing == "wide":
         return spots
     ears = [0.30 if look.accessories & {"fox_ears", "cat_ears"} else 0.0 for look in looks]
-    tops = [spot.ground - (look.torso + look.legs + 0.6) * spot.head for spot, look in zip(spots, looks, strict=True)]
+    tops = [spot.ground - (look.torso + look.legs + 0.6) * spot.head for spot, look in zip(spots, looks,
+        strict=True)]  # fmt: skip
     if camera.framing in ("close", "extreme"):
         shift = eye_line - (tops[focus] * 0.75 + 0.25 * sum(tops) / len(tops))
         if camera.framing == "close":
             shift += 0.4 * ears[focus] * spots[focus].head
     else:
         shift = eye_line - sum(tops) / len(tops)
-        highest = min(top - (0.62 + ear) * spot.head for top, spot, ear in zip(tops, spots, ears, strict=True))
+        highest = min(top - (0.62 + ear) * spot.head for top, spot, ear in zip(tops, spots, ears,
+            strict=True))  # fmt: skip
         shift = max(shift, 0.03 - highest)
     shift += (0.04 if camera.low else 0.0) - (0.03 if camera.high else 0.0)
     return [replace(spot, ground=spot.ground + shift) for spot in spots]
@@ -138,7 +152,8 @@ def _over_shoulder(spots: list[Spot], focus: int, aspect: float) -> list[Spot]:
             left = spots[front].x <= spots[focus].x
             head = spot.head * 1.6
             x = aspect * (0.15 if left else 0.85)
-            result.append(replace(spot, x=x, head=head, ground=0.36 + head * 3.4, depth=-2, back=True, turn=0.0))
+            result.append(replace(spot, x=x, head=head, ground=0.36 + head * 3.4, depth=-2, back=True,
+                turn=0.0))  # fmt: skip
         elif index == focus:
             away = spots[front].x <= spot.x
             result.append(replace(spot, x=aspect * (0.6 if away else 0.4), turn=-0.35 if away else 0.35))

@@ -20,7 +20,7 @@ PLACES: Words = {
     "classroom": "classroom|school|lecture|library|laboratory",
     "kitchen": "kitchen|galley|pantry",
     "cafe": "cafe|café|coffee|tea house|teahouse|restaurant|diner|bar|ramen|inn",
-    "train": "train car|train carriage|inside the train|carriage|compartment|on the train|aboard the train|bus",
+    "train": "train car|train carriage|inside the train|carriage|compartment|on the train|bus",
     "station": "station|platform|railway|tracks|train stop|train",
     "rooftop": "rooftop|roof|terrace",
     "bridge": "bridge|overpass",
@@ -97,10 +97,10 @@ DEEDS: Words = {
     "walk": "walk|walks|walking|strolls|steps|climbs|climbing|wanders|approaches|enters|leaves|follows",
     "run": "run|runs|running|dashes|sprints|rushes|races|hurries",
     "turn": "turn|turns|turning|looks back|glances|spins",
-    "look_up": "look up|looks up|looking up|gazes up|gazes at the sky|gazing up|raises her eyes|watches the sky",
+    "look_up": "look up|looks up|looking up|gazes up|gazes at the sky|gazing up|watches the sky",
     "look_down": "look down|looks down|looking down|lowers|reads|reading|stares at the ground",
     "wave": "wave|waves|waving|greets|beckons|salutes",
-    "give": "hold out|holds out|holding out|hand over|hands over|handing|gives|offers|offering|delivers|presents",
+    "give": "hold out|holds out|holding out|hand over|hands over|hands|gives|offers|offering|delivers",
     "hold_up": "raises|lifts|holds up|lights|points|reaches",
     "bow": "bow|bows|bowing|nods",
     "jump": "jump|jumps|jumping|leaps|hops|bounces|dances",
@@ -227,7 +227,7 @@ def deeds_of(name: str, action: str, alone: bool) -> frozenset[str]:
     found: set[str] = set()
     subject_is_me = False
     for part in parts:
-        names = [word for word in re.findall(r"[A-Z][\w'-]+", part)]
+        names = list(re.findall(r"[A-Z][\w'-]+", part))
         mine = _is_called(name, part)
         if names or mine:
             subject_is_me = mine and _first_named(name, part)
@@ -272,5 +272,6 @@ _MOVES_IN_ACTION = frozenset(
     {"pan_left", "pan_right", "tilt_up", "tilt_down", "push_in", "pull_out", "shake"}
 )
 _FRAMING_NAMES: dict[str, Framing] = {
-    "wide": "wide", "full": "full", "medium": "medium", "two_shot": "two_shot", "close": "close", "extreme": "extreme",
+    "wide": "wide", "full": "full", "medium": "medium",
+    "two_shot": "two_shot", "close": "close", "extreme": "extreme",
 }  # fmt: skip

@@ -78,7 +78,8 @@ class Air:
 
     def _rain(self, frame: Image.Image, clock: Clock) -> None:
         slope = 0.16 + 0.2 * ("wind" in self.weather)
-        for name, count, length, alpha, slow, fast in (("far", 110, 0.055, 70, 1.3, 1.6), ("near", 46, 0.12, 105, 1.9, 2.4)):
+        for name, count, length, alpha, slow, fast in (("far", 110, 0.055, 70, 1.3, 1.6),
+            ("near", 46, 0.12, 105, 1.9, 2.4)):  # fmt: skip
             cloud = self._cloud("rain" + name, count)
             down = cloud.fall(clock, slow, fast)
             mask = Image.new("L", frame.size)
@@ -96,7 +97,8 @@ class Air:
         cloud = self._cloud("snow", 120)
         down = cloud.fall(clock, 0.10, 0.24)
         drift = np.asarray([clock.wave(0.3, float(p)) for p in cloud.phase]) * 0.03
-        for px, py, size in zip((cloud.x * 1.1 - 0.05 + drift) * self.width, (down * 1.1 - 0.05) * self.height, cloud.size, strict=True):
+        for px, py, size in zip((cloud.x * 1.1 - 0.05 + drift) * self.width,
+            (down * 1.1 - 0.05) * self.height, cloud.size, strict=True):  # fmt: skip
             self._light(frame, px, py, (0.004 + 0.010 * size**2) * self.height, (255, 255, 255), 255)
 
     def _petals(self, frame: Image.Image, clock: Clock) -> None:
@@ -110,18 +112,22 @@ class Air:
             flip = math.cos(2 * math.pi * (clock.turns(0.6) + phase))
             angle = 2 * math.pi * phase + 0.5 * math.sin(2 * math.pi * (clock.turns(0.4) + phase))
             c, s = math.cos(angle), math.sin(angle)
-            shape = [(-1.0, 0.0), (-0.3, -0.55 * flip), (0.75, -0.4 * flip), (0.6, 0.0), (0.75, 0.4 * flip), (-0.3, 0.55 * flip)]
+            shape = [(-1.0, 0.0), (-0.3, -0.55 * flip), (0.75, -0.4 * flip), (0.6, 0.0), (0.75, 0.4 * flip),
+                (-0.3, 0.55 * flip)]  # fmt: skip
             colour = mix(_PETAL, (120, 70, 110), 0.4 * self.dark + (0.12 if flip < 0 else 0.0))
-            pen.polygon([(px + reach * (x * c - y * s), py + reach * (x * s + y * c)) for x, y in shape], fill=(*colour, 235))
+            pen.polygon([(px + reach * (x * c - y * s), py + reach * (x * s + y * c)) for x, y in shape],
+                fill=(*colour, 235))  # fmt: skip
 
     def _fireflies(self, frame: Image.Image, clock: Clock) -> None:
         cloud = self._cloud("fireflies", 26)
-        for x0, y0, speed, size, phase in zip(cloud.x, cloud.y, cloud.speed, cloud.size, cloud.phase, strict=True):
+        for x0, y0, speed, size, phase in zip(cloud.x, cloud.y, cloud.speed, cloud.size, cloud.phase,
+            strict=True):  # fmt: skip
             px = (x0 + 0.022 * clock.wave(0.25 + 0.1 * speed, phase)) * self.width
             py = (0.28 + 0.68 * y0 + 0.03 * clock.wave(0.2 + 0.12 * speed, phase + 0.3)) * self.height
             pulse = 0.62 + 0.38 * math.sin(2 * math.pi * (clock.turns(0.35) + phase))
             self._light(frame, px, py, (0.022 + 0.028 * size) * self.height, _FIREFLY, round(235 * pulse))
-            self._light(frame, px, py, (0.008 + 0.006 * size) * self.height, (255, 255, 220), round(255 * pulse))
+            self._light(frame, px, py, (0.008 + 0.006 * size) * self.height, (255, 255, 220),
+                round(255 * pulse))  # fmt: skip
 
     def _wind(self, frame: Image.Image, clock: Clock) -> None:
         cloud = self._cloud("wind", 9)
@@ -129,7 +135,11 @@ class Air:
         mask = Image.new("L", frame.size)
         pen = ImageDraw.Draw(mask)
         for x0, y0, size in zip(across, cloud.x, cloud.size, strict=True):
-            left, top, reach = (1.3 - 1.6 * x0) * self.width, y0 * 0.9 * self.height, (0.1 + 0.16 * size) * self.width
+            left, top, reach = (
+                (1.3 - 1.6 * x0) * self.width,
+                y0 * 0.9 * self.height,
+                (0.1 + 0.16 * size) * self.width,
+            )
             steps = np.linspace(0, 1, 14)
             path = [(left + t * reach, top + 0.012 * self.height * math.sin(5 * t + 6 * size)) for t in steps]
             pen.line(path, fill=60, width=max(1, self.height // 300), joint="curve")
@@ -141,7 +151,8 @@ class Air:
         drift = clock.wave(0.12) * 0.06
         bank = np.sin(7 * (cols + drift) + 3 * rows) * np.sin(11 * rows - 4 * (cols - drift))
         alpha = np.clip(0.30 * np.exp(-(((rows - 0.68) / 0.25) ** 2)) * (0.8 + 0.3 * bank), 0, 1)
-        mask = Image.fromarray((alpha * 255).round().astype(np.uint8), "L").resize(frame.size, Image.Resampling.BILINEAR)
+        mask = Image.fromarray((alpha * 255).round().astype(np.uint8), "L").resize(frame.size,
+            Image.Resampling.BILINEAR)  # fmt: skip
         veil = mix((226, 232, 240), (70, 84, 126), self.dark)
         frame.paste(veil, (0, 0), mask)
 
@@ -155,7 +166,8 @@ class Air:
             path.append((x, i / 7 * 0.42 * self.height))
             x += (float(bolt.y[i]) - 0.5) * 0.06 * self.width
         if swell > 0.02:
-            pen.line(path, fill=(236, 232, 255, round(220 * swell)), width=max(1, self.height // 180), joint="curve")
+            pen.line(path, fill=(236, 232, 255, round(220 * swell)), width=max(1, self.height // 180),
+                joint="curve")  # fmt: skip
             frame.paste((206, 214, 255), (0, 0), Image.new("L", frame.size, round(34 * swell)))
 
     def _light(self, frame: Image.Image, x: float, y: float, radius: float, colour: Rgb, alpha: int) -> None:
@@ -166,7 +178,8 @@ class Air:
         if key not in self._lights:
             mask = radial(px, colour).getchannel("A")
             size = (2 * px + 1, 2 * px + 1)
-            self._lights[key] = mask.transform(size, Image.Transform.AFFINE, (1, 0, -qx / 4, 0, 1, -qy / 4), Image.Resampling.BILINEAR)
+            self._lights[key] = mask.transform(size, Image.Transform.AFFINE, (1, 0, -qx / 4, 0, 1, -qy / 4),
+                Image.Resampling.BILINEAR)  # fmt: skip
         shape = self._lights[key]
         if alpha < 255:
             shape = ImageChops.multiply(shape, Image.new("L", shape.size, max(0, alpha)))

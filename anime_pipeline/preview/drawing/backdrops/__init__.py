@@ -25,7 +25,7 @@ PAINTERS: dict[str, Callable[[Stage], None]] = {
 
 @dataclass(frozen=True, eq=False)
 class Backdrop:
-    """A painted place. ``beam`` and ``water`` are in world units; ``window`` says what of the world is seen."""
+    """A painted place. ``beam`` and ``water`` are in world units; ``window`` is what is seen of the world."""
 
     layers: tuple[Layer, ...]
     glow: Layer | None
@@ -42,7 +42,8 @@ def paint_backdrop(
     """Paints a place. The same location has the same houses, trees and hills in every shot."""
     stage = Stage(
         aspect, height, window, light, generator("place", location.strip().lower()), palette,
-        bool(weather & {"rain", "lightning"}), weather, cloud_drift=0.012 * (2.5 if "wind" in weather else 1.0),
+        bool(weather & {"rain", "lightning"}), weather,
+        cloud_drift=0.012 * (2.5 if "wind" in weather else 1.0),
     )  # fmt: skip
     PAINTERS[place](stage)
     return Backdrop(tuple(stage.finished()), stage.glow(), stage.beam, stage.water, stage.indoors, window)

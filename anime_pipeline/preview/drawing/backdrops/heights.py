@@ -22,14 +22,18 @@ def lighthouse(stage: Stage) -> None:
     props.sea(stage, 0.5, h, 1.1)
     cliff = (112, 106, 112)
     sheet = stage.plane(0.8)
-    sheet.area([(a * 0.38, 1.5), (a * 0.42, 0.84), (a * 0.55, 0.72), (a * 0.72, 0.69), (stage.right, 0.70), (stage.right, 0.70), (stage.right, 1.5), (stage.right, 1.5)], cliff)
-    sheet.atop([(a * 0.4, 0.80), (a * 0.55, 0.70), (a * 0.75, 0.66), (stage.right, 0.66), (stage.right, 0.77), (a * 0.7, 0.77), (a * 0.5, 0.84)], (110, 146, 92))
+    sheet.area([(a * 0.38, 1.5), (a * 0.42, 0.84), (a * 0.55, 0.72), (a * 0.72, 0.69), (stage.right, 0.70),
+        (stage.right, 0.70), (stage.right, 1.5), (stage.right, 1.5)], cliff)  # fmt: skip
+    sheet.atop([(a * 0.4, 0.80), (a * 0.55, 0.70), (a * 0.75, 0.66), (stage.right, 0.66),
+        (stage.right, 0.77), (a * 0.7, 0.77), (a * 0.5, 0.84)], (110, 146, 92))  # fmt: skip
     for x, y in ((0.45, 0.9), (0.55, 0.98), (0.7, 0.92), (0.86, 1.0)):
-        sheet.atop([(a * x, y), (a * x + 0.05, y - 0.05), (a * x + 0.09, y + 0.14), (a * x - 0.02, y + 0.12)], shade(cliff, 0.25))
+        sheet.atop([(a * x, y), (a * x + 0.05, y - 0.05), (a * x + 0.09, y + 0.14),
+            (a * x - 0.02, y + 0.12)], shade(cliff, 0.25))  # fmt: skip
     props.lighthouse(stage, 0.8, a * 0.72, 0.71, 0.62)
     props.house(stage, 0.85, a * 0.80, 0.74, 0.24, 0.13)
     grass = (120, 158, 92)
-    stage.plane(1.0).area([(stage.left, 0.86), (a * 0.3, 0.84), (a * 0.7, 0.9), (stage.right, 0.86), (stage.right, 1.5), (stage.right, 1.5), (stage.left, 1.5), (stage.left, 1.5)], grass)
+    stage.plane(1.0).area([(stage.left, 0.86), (a * 0.3, 0.84), (a * 0.7, 0.9), (stage.right, 0.86),
+        (stage.right, 1.5), (stage.right, 1.5), (stage.left, 1.5), (stage.left, 1.5)], grass)  # fmt: skip
     props.tufts(stage, 1.0, 0.88, 1.06, 50, shade(grass, 0.2), 0.04)
 
 
@@ -49,7 +53,8 @@ def lamp_room(stage: Stage) -> None:
         frame.box_area(x - w, -0.5, x - w * 0.4, 0.78, tint(_IRON, 0.3))
     for y in (0.30, 0.06):
         frame.box_area(stage.left, y, stage.right, y + 0.012, _IRON)
-    frame.area([(stage.left, -0.6), (stage.right, -0.6), (stage.right, -0.02), (a * 0.5, 0.06), (stage.left, -0.02)], (88, 74, 78))
+    frame.area([(stage.left, -0.6), (stage.right, -0.6), (stage.right, -0.02), (a * 0.5, 0.06),
+        (stage.left, -0.02)], (88, 74, 78))  # fmt: skip
     wall = (116, 84, 72)
     stage.strip(0.65, 0.74, 1.5, wall)
     panel = stage.plane(0.65)
@@ -57,7 +62,8 @@ def lamp_room(stage: Stage) -> None:
     panel.box_area(stage.left, 0.745, stage.right, 0.75, tint(_BRASS, 0.5))
     for i in range(16):
         x = stage.left + 0.19 * i
-        panel.area(rectangle(x, 0.79, x + 0.16, 0.96), shade(wall, 0.14), shade(wall, 0.4), 0.004, smooth=False)
+        panel.area(rectangle(x, 0.79, x + 0.16, 0.96), shade(wall, 0.14), shade(wall, 0.4),
+            0.004, smooth=False)  # fmt: skip
         for dx in (0.015, 0.145):
             panel.dot(x + dx, 0.81, 0.005, fill=_BRASS)
     floor = stage.plane(0.66)
@@ -73,47 +79,55 @@ def _lens(stage: Stage, x: float, y: float, size: float) -> None:
     sheet = stage.plane(0.8)
     lit = stage.light.lamps > 0.3
     glass = stage.lit(0.8) if lit else sheet
-    outline = [(x - size * 0.36, y + size), (x - size * 0.62, y + size * 0.4), (x - size * 0.66, y), (x - size * 0.62, y - size * 0.4), (x - size * 0.36, y - size * 0.95),
-               (x + size * 0.36, y - size * 0.95), (x + size * 0.62, y - size * 0.4), (x + size * 0.66, y), (x + size * 0.62, y + size * 0.4), (x + size * 0.36, y + size)]  # fmt: skip
+    outline = [(x - size * 0.36, y + size), (x - size * 0.62, y + size * 0.4), (x - size * 0.66, y),
+        (x - size * 0.62, y - size * 0.4), (x - size * 0.36, y - size * 0.95),
+               (x + size * 0.36, y - size * 0.95), (x + size * 0.62, y - size * 0.4), (x + size * 0.66, y),
+        (x + size * 0.62, y + size * 0.4), (x + size * 0.36, y + size)]  # fmt: skip
     edge = (122, 150, 160) if lit else (150, 184, 194)
     warm = (255, 224, 146) if lit else (196, 220, 224)
     layer = glass.layer()
     layer.area(outline, edge)
     for r in (0.95, 0.8, 0.64, 0.48):
-        layer.atop([(x, y - size * r), (x + size * r * 0.62, y), (x, y + size * r), (x - size * r * 0.62, y)], (*mix(warm, edge, (r - 0.4) * 1.2), 150), blur=size * 0.08)
+        layer.atop([(x, y - size * r), (x + size * r * 0.62, y), (x, y + size * r),
+            (x - size * r * 0.62, y)], (*mix(warm, edge, (r - 0.4) * 1.2), 150),
+            blur=size * 0.08)  # fmt: skip
     for i in range(13):
         t = (i - 6) / 6
         y0, y1 = y + size * (0.96 * t - 0.066), y + size * (0.96 * t + 0.066)
         lean = size * 0.05 * t
         for side in (-1, 1):
-            prism = [(x + side * size * 0.2, y0 + lean * 0.2), (x + side * size * 0.7, y0 - lean), (x + side * size * 0.7, (y0 + y1) / 2 - lean), (x + side * size * 0.2, (y0 + y1) / 2)]
+            prism = [(x + side * size * 0.2, y0 + lean * 0.2), (x + side * size * 0.7, y0 - lean),
+                (x + side * size * 0.7, (y0 + y1) / 2 - lean), (x + side * size * 0.2,
+                (y0 + y1) / 2)]  # fmt: skip
             layer.atop(prism, (*tint(warm if lit else edge, 0.55), 130), smooth=False)
-            layer.atop_stroke([(x, y1), (x + side * size * 0.7, y1 - lean)], (*shade(edge, 0.55), 170), (0.004, 0.006), smooth=False)
+            layer.atop_stroke([(x, y1), (x + side * size * 0.7, y1 - lean)], (*shade(edge, 0.55), 170),
+                (0.004, 0.006), smooth=False)  # fmt: skip
     eye = mix(warm, (255, 255, 255), 0.35)
     for r in (0.40, 0.33, 0.26):
-        layer.dot(x, y, size * r * 0.92, size * r, (*tint(warm, 0.2 + (0.4 - r) * 3), 120), (*shade(warm, 0.45), 255), 0.004)
+        layer.dot(x, y, size * r * 0.92, size * r, (*tint(warm, 0.2 + (0.4 - r) * 3), 120),
+            (*shade(warm, 0.45), 255), 0.004)  # fmt: skip
     layer.dot(x, y, size * 0.15, size * 0.17, eye, shade(warm, 0.3), 0.003)
     if lit:
-        layer.atop([(x, y - size * 0.4), (x + size * 0.36, y), (x, y + size * 0.4), (x - size * 0.36, y)], (255, 255, 244, 235), blur=size * 0.09)
+        layer.atop([(x, y - size * 0.4), (x + size * 0.36, y), (x, y + size * 0.4), (x - size * 0.36, y)],
+            (255, 255, 244, 235), blur=size * 0.09)  # fmt: skip
     glass.merge(layer)
     for dx in (-0.62, -0.3, 0.3, 0.62):
-        glass.line([(x + size * dx * 0.58, y - size * 0.96), (x + size * dx, y - size * 0.4), (x + size * dx * 1.05, y), (x + size * dx, y + size * 0.4), (x + size * dx * 0.58, y + size)],
+        glass.line([(x + size * dx * 0.58, y - size * 0.96), (x + size * dx, y - size * 0.4),
+            (x + size * dx * 1.05, y), (x + size * dx, y + size * 0.4), (x + size * dx * 0.58, y + size)],
                    shade(_BRASS, 0.62), 0.009)  # fmt: skip
     for yy, w in ((-1.0, 0.42), (1.0, 0.44)):
-        sheet.area(rectangle(x - size * w, y + size * yy - 0.022, x + size * w, y + size * yy + 0.022), _BRASS, ink(_BRASS), 0.004, smooth=False)
-    sheet.area([(x - size * 0.34, y + size), (x + size * 0.34, y + size), (x + size * 0.5, 1.2), (x - size * 0.5, 1.2)], shade(_BRASS, 0.45), ink(_BRASS), 0.004, smooth=False)
+        sheet.area(rectangle(x - size * w, y + size * yy - 0.022, x + size * w, y + size * yy + 0.022),
+            _BRASS, ink(_BRASS), 0.004, smooth=False)  # fmt: skip
+    sheet.area([(x - size * 0.34, y + size), (x + size * 0.34, y + size), (x + size * 0.5, 1.2),
+        (x - size * 0.5, 1.2)], shade(_BRASS, 0.45), ink(_BRASS), 0.004, smooth=False)  # fmt: skip
     for i in range(5):
-        sheet.box_area(x - size * 0.3 + size * 0.14 * i, y + size + 0.04, x - size * 0.27 + size * 0.14 * i, 1.2, shade(_BRASS, 0.15))
+        sheet.box_area(x - size * 0.3 + size * 0.14 * i, y + size + 0.04, x - size * 0.27 + size * 0.14 * i,
+            1.2, shade(_BRASS, 0.15))  # fmt: skip
     if lit:
         stage.lamp(x, y, 0.95, (255, 226, 150), 0.8)
         stage.lamp(x, y, 0.40, (255, 244, 206), 0.8)
-        rays = stage.lit(0.7)
-        for side in (-1, 1):
-            reach = stage.right if side > 0 else stage.left
-            ray = rays.layer()
-            ray.area([(x, y - 0.05), (reach, y - 0.26), (reach, y + 0.16), (x, y + 0.06)], (255, 236, 176, 62), smooth=False)
-            ray.area([(x, y - 0.03), (reach, y - 0.13), (reach, y + 0.06), (x, y + 0.03)], (255, 244, 206, 60), smooth=False)
-            rays.merge(ray)
+        # The lens turns: its beams sweep the night outside.
+        stage.beam = (x, y)
 
 
 def gallery(stage: Stage) -> None:
@@ -142,7 +156,8 @@ def gallery(stage: Stage) -> None:
     stage.strip(0.95, 0.86, 1.5, floor)
     deck = stage.plane(0.95)
     for i in range(-20, 21):
-        deck.line([(a / 2 + i * 0.10, 0.86), (a / 2 + i * 0.22, 1.4)], shade(floor, 0.35), 0.004, smooth=False)
+        deck.line([(a / 2 + i * 0.10, 0.86), (a / 2 + i * 0.22, 1.4)], shade(floor, 0.35),
+            0.004, smooth=False)  # fmt: skip
     props.railing(stage, 0.95, 0.87, 0.25, (74, 70, 90), 0.12)
 
 
@@ -155,18 +170,21 @@ def observatory(stage: Stage) -> None:
     dome = (92, 96, 122)
     sheet = stage.plane(0.5)
     sheet.area(rectangle(stage.left, -0.5, stage.right, 1.5), dome, smooth=False)
-    sheet.cut([(a * 0.42, -0.5), (a * 0.70, -0.5), (a * 0.66, 0.30), (a * 0.60, 0.52), (a * 0.50, 0.52), (a * 0.44, 0.30)], smooth=False)
+    sheet.cut([(a * 0.42, -0.5), (a * 0.70, -0.5), (a * 0.66, 0.30), (a * 0.60, 0.52), (a * 0.50, 0.52),
+        (a * 0.44, 0.30)], smooth=False)  # fmt: skip
     for i in range(-9, 10):
         if -1 <= i <= 2:
             continue
         x = a * 0.55 + i * 0.16
-        sheet.line([(a * 0.55 + i * 0.22, -0.5), (x, 0.3), (x * 0.9 + a * 0.055, 0.8)], shade(dome, 0.3), 0.007)
+        sheet.line([(a * 0.55 + i * 0.22, -0.5), (x, 0.3), (x * 0.9 + a * 0.055, 0.8)], shade(dome, 0.3),
+            0.007)  # fmt: skip
     for y in (0.12, 0.38, 0.62):
         for x0, x1 in ((stage.left, a * 0.43), (a * 0.67, stage.right)):
             sheet.box_area(x0, y, x1, y + 0.008, shade(dome, 0.3))
     stage.strip(0.55, 0.78, 1.5, (120, 92, 80))
     for i in range(6):
-        stage.plane(0.55).box_area(stage.left, 0.8 + 0.03 * i * (1 + 0.3 * i), stage.right, 0.804 + 0.03 * i * (1 + 0.3 * i), (92, 66, 62))
+        stage.plane(0.55).box_area(stage.left, 0.8 + 0.03 * i * (1 + 0.3 * i),
+            stage.right, 0.804 + 0.03 * i * (1 + 0.3 * i), (92, 66, 62))  # fmt: skip
     scope = stage.plane(0.8)
     tube = (222, 216, 204)
     c, s = math.cos(math.radians(-52)), math.sin(math.radians(-52))
@@ -174,16 +192,23 @@ def observatory(stage: Stage) -> None:
     def at(u: float, v: float) -> tuple[float, float]:
         return a * 0.30 + u * c - v * s, 0.62 + u * s + v * c
 
-    scope.area([(a * 0.30 - 0.03, 0.62), (a * 0.30 + 0.05, 0.62), (a * 0.30 + 0.16, 1.1), (a * 0.30 - 0.14, 1.1)], _IRON, ink(_IRON), 0.005, smooth=False)
-    scope.area([at(-0.22, -0.05), at(0.5, -0.075), at(0.5, 0.075), at(-0.22, 0.05)], tube, ink(tube), 0.006, smooth=False)
-    scope.area([at(-0.2, 0.01), at(0.5, 0.015), at(0.5, 0.07), at(-0.2, 0.045)], shade(tube, 0.26), smooth=False)
+    scope.area([(a * 0.30 - 0.03, 0.62), (a * 0.30 + 0.05, 0.62), (a * 0.30 + 0.16, 1.1),
+        (a * 0.30 - 0.14, 1.1)], _IRON, ink(_IRON), 0.005, smooth=False)  # fmt: skip
+    scope.area([at(-0.22, -0.05), at(0.5, -0.075), at(0.5, 0.075), at(-0.22, 0.05)], tube, ink(tube),
+        0.006, smooth=False)  # fmt: skip
+    scope.area([at(-0.2, 0.01), at(0.5, 0.015), at(0.5, 0.07), at(-0.2, 0.045)], shade(tube, 0.26),
+        smooth=False)  # fmt: skip
     for u in (-0.12, 0.14, 0.42):
-        scope.area([at(u, -0.078), at(u + 0.04, -0.078), at(u + 0.04, 0.078), at(u, 0.078)], _BRASS, ink(_BRASS), 0.004, smooth=False)
-    scope.area([at(-0.32, -0.025), at(-0.22, -0.03), at(-0.22, 0.03), at(-0.32, 0.025)], _BRASS, ink(_BRASS), 0.004, smooth=False)
+        scope.area([at(u, -0.078), at(u + 0.04, -0.078), at(u + 0.04, 0.078), at(u, 0.078)],
+            _BRASS, ink(_BRASS), 0.004, smooth=False)  # fmt: skip
+    scope.area([at(-0.32, -0.025), at(-0.22, -0.03), at(-0.22, 0.03), at(-0.32, 0.025)],
+        _BRASS, ink(_BRASS), 0.004, smooth=False)  # fmt: skip
     chart = stage.plane(0.6)
-    chart.area(rectangle(a * 0.80, 0.22, a * 0.80 + 0.34, 0.54), (54, 66, 112), (196, 164, 104), 0.012, smooth=False)
+    chart.area(rectangle(a * 0.80, 0.22, a * 0.80 + 0.34, 0.54), (54, 66, 112), (196, 164, 104),
+        0.012, smooth=False)  # fmt: skip
     for _ in range(26):
-        chart.dot(a * 0.80 + float(stage.rng.uniform(0.03, 0.31)), float(stage.rng.uniform(0.25, 0.51)), 0.003, fill=(240, 236, 206))
+        chart.dot(a * 0.80 + float(stage.rng.uniform(0.03, 0.31)), float(stage.rng.uniform(0.25, 0.51)),
+            0.003, fill=(240, 236, 206))  # fmt: skip
     chart.dot(a * 0.80 + 0.17, 0.38, 0.1, fill=None, line=(214, 196, 140), weight=0.003)
     chart.box_area(a * 0.86, 0.66, a * 0.86 + 0.012, 0.78, (70, 52, 50))
     stage.lit(0.6).dot(a * 0.86 + 0.006, 0.63, 0.03, 0.04, (255, 224, 150))

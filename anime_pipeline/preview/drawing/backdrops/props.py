@@ -30,17 +30,20 @@ def window(stage: Stage, depth: float, x: float, y: float, w: float, h: float, l
     frame = (74, 58, 62)
     sheet.box_area(x - w / 2 - 0.004, y - 0.004, x + w / 2 + 0.004, y + h + 0.004, frame)
     sheet.box_area(x - w / 2, y, x + w / 2, y + h, (118, 142, 166))
-    sheet.area([(x - w / 2, y + h), (x - w / 2, y + h * 0.4), (x + w * 0.2, y), (x + w / 2, y)], (152, 178, 198), smooth=False)
+    sheet.area([(x - w / 2, y + h), (x - w / 2, y + h * 0.4), (x + w * 0.2, y), (x + w / 2, y)],
+        (152, 178, 198), smooth=False)  # fmt: skip
     if lit and stage.light.lamps > 0.3:
         glass = stage.lit(depth)
-        glass.gradient(rectangle(x - w / 2, y, x + w / 2, y + h), [(y, (255, 226, 150)), (y + h, (250, 176, 92))])
+        glass.gradient(rectangle(x - w / 2, y, x + w / 2, y + h), [(y, (255, 226, 150)),
+            (y + h, (250, 176, 92))])  # fmt: skip
         stage.lamp(x, y + h / 2, max(w, h) * 2.0, WARM, depth)
         sheet = glass
     sheet.box_area(x - 0.002, y, x + 0.002, y + h, frame)
     sheet.box_area(x - w / 2, y + h * 0.48, x + w / 2, y + h * 0.48 + 0.004, frame)
 
 
-def house(stage: Stage, depth: float, x: float, ground: float, w: float, h: float, shop: bool = False) -> None:
+def house(stage: Stage, depth: float, x: float, ground: float, w: float, h: float,
+    shop: bool = False) -> None:  # fmt: skip
     """A gabled house with lit windows; a shop has an awning and a door."""
     rng = stage.rng
     sheet = stage.plane(depth)
@@ -52,11 +55,13 @@ def house(stage: Stage, depth: float, x: float, ground: float, w: float, h: floa
     sheet.box_area(x + w * 0.72, ground - h, x + w - weight, ground, shade(wall, 0.2))
     over = w * 0.08
     peak = h * 0.30
-    sheet.area([(x - over, ground - h + 0.012), (x + w * 0.18, ground - h - peak), (x + w * 0.82, ground - h - peak), (x + w + over, ground - h + 0.012)],
+    sheet.area([(x - over, ground - h + 0.012), (x + w * 0.18, ground - h - peak),
+        (x + w * 0.82, ground - h - peak), (x + w + over, ground - h + 0.012)],
                roof, ink(roof), weight, smooth=False)  # fmt: skip
     for i in range(1, 4):
         y = ground - h - peak + (peak + 0.012) * i / 4
-        sheet.line([(x + w * 0.18 * (1 - i / 4), y), (x + w * (1 - 0.18 * (1 - i / 4)), y)], shade(roof, 0.3), 0.003, smooth=False)
+        sheet.line([(x + w * 0.18 * (1 - i / 4), y), (x + w * (1 - 0.18 * (1 - i / 4)), y)],
+            shade(roof, 0.3), 0.003, smooth=False)  # fmt: skip
     rows = 1 if h < 0.24 or shop else 2
     columns = max(1, round(w / 0.13))
     for row in range(rows):
@@ -87,7 +92,8 @@ def _shop_front(stage: Stage, depth: float, x: float, ground: float, w: float, h
     for i in range(teeth):
         a, b = x - 0.01 + (w + 0.02) * i / teeth, x - 0.01 + (w + 0.02) * (i + 1) / teeth
         tone = colour if i % 2 else tint(colour, 0.7)
-        sheet.area([(a, top - 0.05), (b, top - 0.05), (b, top + 0.012), ((a + b) / 2, top + 0.026), (a, top + 0.012)], tone, smooth=False)
+        sheet.area([(a, top - 0.05), (b, top - 0.05), (b, top + 0.012), ((a + b) / 2, top + 0.026),
+            (a, top + 0.012)], tone, smooth=False)  # fmt: skip
     sheet.line([(x - 0.01, top - 0.05), (x + w + 0.01, top - 0.05)], ink(colour), 0.004, smooth=False)
 
 
@@ -96,41 +102,51 @@ def lamp_post(stage: Stage, depth: float, x: float, ground: float, h: float) -> 
     sheet = stage.plane(depth)
     iron = (52, 54, 68)
     sheet.box_area(x - 0.006 * h / 0.4, ground - h, x + 0.006 * h / 0.4, ground, iron)
-    sheet.area([(x - 0.03 * h, ground), (x + 0.03 * h, ground), (x + 0.015 * h, ground - 0.06 * h), (x - 0.015 * h, ground - 0.06 * h)], iron, smooth=False)
+    sheet.area([(x - 0.03 * h, ground), (x + 0.03 * h, ground), (x + 0.015 * h, ground - 0.06 * h),
+        (x - 0.015 * h, ground - 0.06 * h)], iron, smooth=False)  # fmt: skip
     r = 0.045 * h / 0.4
-    sheet.area([(x - r * 0.6, ground - h), (x + r * 0.6, ground - h), (x + r * 0.85, ground - h - r * 1.7), (x - r * 0.85, ground - h - r * 1.7)],
+    sheet.area([(x - r * 0.6, ground - h), (x + r * 0.6, ground - h), (x + r * 0.85, ground - h - r * 1.7),
+        (x - r * 0.85, ground - h - r * 1.7)],
                (196, 200, 196), ink(iron), 0.004, smooth=False)  # fmt: skip
-    sheet.area([(x - r * 1.1, ground - h - r * 1.7), (x, ground - h - r * 2.5), (x + r * 1.1, ground - h - r * 1.7)], iron, smooth=False)
+    sheet.area([(x - r * 1.1, ground - h - r * 1.7), (x, ground - h - r * 2.5),
+        (x + r * 1.1, ground - h - r * 1.7)], iron, smooth=False)  # fmt: skip
     if stage.light.lamps > 0.2:
-        stage.lit(depth).area([(x - r * 0.55, ground - h), (x + r * 0.55, ground - h), (x + r * 0.78, ground - h - r * 1.65), (x - r * 0.78, ground - h - r * 1.65)],
+        stage.lit(depth).area([(x - r * 0.55, ground - h), (x + r * 0.55, ground - h),
+            (x + r * 0.78, ground - h - r * 1.65), (x - r * 0.78, ground - h - r * 1.65)],
                               (255, 240, 190), smooth=False)  # fmt: skip
         stage.lamp(x, ground - h - r * 0.8, 0.32 * h / 0.4, WARM, depth)
 
 
-def paper_lantern(stage: Stage, depth: float, x: float, y: float, size: float, colour: Rgb = (226, 74, 60)) -> None:
+def paper_lantern(stage: Stage, depth: float, x: float, y: float, size: float, colour: Rgb = (226, 74,
+    60)) -> None:  # fmt: skip
     """A hanging paper lantern."""
     sheet = stage.lit(depth) if stage.light.lamps > 0.3 else stage.plane(depth)
     paper = mix(colour, (255, 214, 130), 0.45) if stage.light.lamps > 0.3 else colour
     sheet.dot(x, y, size * 0.7, size, paper, ink(colour), 0.003)
     sheet.dot(x, y + size * 0.1, size * 0.36, size * 0.6, tint(paper, 0.4))
     for dy in (-0.98, 0.98):
-        sheet.box_area(x - size * 0.36, y + dy * size - size * 0.12, x + size * 0.36, y + dy * size + size * 0.12, (44, 34, 40))
+        sheet.box_area(x - size * 0.36, y + dy * size - size * 0.12, x + size * 0.36,
+            y + dy * size + size * 0.12, (44, 34, 40))  # fmt: skip
     stage.lamp(x, y, size * 6, mix(colour, WARM, 0.7), depth)
 
 
-def tree(stage: Stage, depth: float, x: float, ground: float, h: float, leaf: Rgb, bare: bool = False) -> None:
+def tree(stage: Stage, depth: float, x: float, ground: float, h: float, leaf: Rgb,
+    bare: bool = False) -> None:  # fmt: skip
     """A round-crowned tree."""
     sheet = stage.plane(depth)
     bark = (86, 62, 54)
-    sheet.area([(x - h * 0.05, ground), (x - h * 0.03, ground - h * 0.5), (x + h * 0.03, ground - h * 0.5), (x + h * 0.06, ground)], bark, smooth=False)
+    sheet.area([(x - h * 0.05, ground), (x - h * 0.03, ground - h * 0.5), (x + h * 0.03, ground - h * 0.5),
+        (x + h * 0.06, ground)], bark, smooth=False)  # fmt: skip
     if bare:
         return
     crown = sheet.layer()
-    puffs = [(float(stage.rng.normal(0, 0.17)) * h, float(stage.rng.normal(0, 0.10)) * h, (0.15 + 0.1 * float(stage.rng.uniform())) * h) for _ in range(9)]
+    puffs = [(float(stage.rng.normal(0, 0.17)) * h, float(stage.rng.normal(0, 0.10)) * h,
+        (0.15 + 0.1 * float(stage.rng.uniform())) * h) for _ in range(9)]  # fmt: skip
     for dx, dy, r in puffs:
         crown.dot(x + dx, ground - h * 0.66 + dy, r, r * 0.86, fill=shade(leaf, 0.25))
     for dx, dy, r in puffs:
-        crown.atop([(x + dx - r, ground - h * 0.68 + dy), (x + dx, ground - h * 0.68 + dy - r), (x + dx + r * 0.7, ground - h * 0.70 + dy), (x + dx, ground - h * 0.66 + dy + r * 0.3)],
+        crown.atop([(x + dx - r, ground - h * 0.68 + dy), (x + dx, ground - h * 0.68 + dy - r),
+            (x + dx + r * 0.7, ground - h * 0.70 + dy), (x + dx, ground - h * 0.66 + dy + r * 0.3)],
                    leaf)  # fmt: skip
     sheet.merge(crown)
 
@@ -138,20 +154,24 @@ def tree(stage: Stage, depth: float, x: float, ground: float, h: float, leaf: Rg
 def conifer(stage: Stage, depth: float, x: float, ground: float, h: float, leaf: Rgb) -> None:
     """A cedar: tiers of branches."""
     sheet = stage.plane(depth)
-    sheet.area([(x - h * 0.03, ground), (x + h * 0.03, ground), (x + h * 0.01, ground - h * 0.9), (x - h * 0.01, ground - h * 0.9)], (74, 54, 50), smooth=False)
+    sheet.area([(x - h * 0.03, ground), (x + h * 0.03, ground), (x + h * 0.01, ground - h * 0.9),
+        (x - h * 0.01, ground - h * 0.9)], (74, 54, 50), smooth=False)  # fmt: skip
     for tier in range(5):
         y = ground - h * (0.16 + 0.17 * tier)
         w = h * (0.24 - 0.04 * tier)
-        points = [(x - w, y), (x - w * 0.5, y - h * 0.07), (x, y - h * 0.24), (x, y - h * 0.24), (x + w * 0.5, y - h * 0.07), (x + w, y), (x, y - h * 0.03)]
+        points = [(x - w, y), (x - w * 0.5, y - h * 0.07), (x, y - h * 0.24), (x, y - h * 0.24),
+            (x + w * 0.5, y - h * 0.07), (x + w, y), (x, y - h * 0.03)]  # fmt: skip
         sheet.area(points, shade(leaf, 0.08 + 0.05 * (tier % 2)))
-        sheet.area([(x - w, y), (x - w * 0.5, y - h * 0.07), (x, y - h * 0.24), (x - w * 0.2, y - h * 0.05)], tint(leaf, 0.08))
+        sheet.area([(x - w, y), (x - w * 0.5, y - h * 0.07), (x, y - h * 0.24),
+            (x - w * 0.2, y - h * 0.05)], tint(leaf, 0.08))  # fmt: skip
 
 
 def trunk(stage: Stage, depth: float, x: float, w: float, ground: float, colour: Rgb) -> None:
     """A tall forest trunk that leaves the frame at the top."""
     sheet = stage.plane(depth)
     part = sheet.layer()
-    part.area([(x - w * 0.5, -0.6), (x + w * 0.5, -0.6), (x + w * 0.56, ground - 0.15), (x + w * 0.9, ground + 0.02), (x - w * 0.9, ground + 0.02), (x - w * 0.56, ground - 0.15)],
+    part.area([(x - w * 0.5, -0.6), (x + w * 0.5, -0.6), (x + w * 0.56, ground - 0.15),
+        (x + w * 0.9, ground + 0.02), (x - w * 0.9, ground + 0.02), (x - w * 0.56, ground - 0.15)],
               colour, smooth=False)  # fmt: skip
     part.atop(rectangle(x + w * 0.12, -0.6, x + w, ground + 0.1), shade(colour, 0.3), smooth=False)
     part.atop(rectangle(x - w * 0.5, -0.6, x - w * 0.36, ground), tint(colour, 0.2), smooth=False)
@@ -162,27 +182,36 @@ def trunk(stage: Stage, depth: float, x: float, w: float, ground: float, colour:
     sheet.merge(part)
 
 
-def tufts(stage: Stage, depth: float, y0: float, y1: float, count: int, colour: Rgb, size: float = 0.03) -> None:
+def tufts(stage: Stage, depth: float, y0: float, y1: float, count: int, colour: Rgb,
+    size: float = 0.03) -> None:  # fmt: skip
     """Tufts of grass."""
     sheet = stage.plane(depth)
-    places = sorted((float(stage.rng.uniform(y0, y1)), float(stage.rng.uniform(stage.left, stage.right))) for _ in range(count))
+    places = sorted((float(stage.rng.uniform(y0, y1)), float(stage.rng.uniform(stage.left,
+        stage.right))) for _ in range(count))  # fmt: skip
     for y, x in places:
         s = size * (0.5 + (y - y0) / max(1e-6, y1 - y0))
         for lean in (-0.5, 0.0, 0.5):
-            sheet.stroke([(x + lean * s * 0.3, y), (x + lean * s, y - s)], colour, (s * 0.28, 0.0), smooth=False)
+            sheet.stroke([(x + lean * s * 0.3, y), (x + lean * s, y - s)], colour, (s * 0.28, 0.0),
+                smooth=False)  # fmt: skip
 
 
 def boat(stage: Stage, depth: float, x: float, y: float, size: float, hull: Rgb) -> None:
     """A fishing boat with a mast and a lamp."""
     sheet = stage.plane(depth)
     line = ink(hull)
-    sheet.area([(x - size * 0.42, y - size * 0.42), (x + size * 0.06, y - size * 0.42), (x + size * 0.1, y - size * 0.1), (x - size * 0.44, y - size * 0.1)], (232, 226, 214), line, 0.003, smooth=False)
+    sheet.area([(x - size * 0.42, y - size * 0.42), (x + size * 0.06, y - size * 0.42),
+        (x + size * 0.1, y - size * 0.1), (x - size * 0.44, y - size * 0.1)], (232, 226, 214),
+        line, 0.003, smooth=False)  # fmt: skip
     window(stage, depth, x - size * 0.26, y - size * 0.34, size * 0.14, size * 0.14, True)
     sheet.box_area(x + size * 0.18, y - size * 1.05, x + size * 0.205, y - size * 0.1, (80, 66, 66))
     for end in (-0.6, 0.75):
-        sheet.line([(x + size * 0.19, y - size * 1.03), (x + size * end, y - size * 0.14)], (70, 64, 74), 0.002, smooth=False)
-    sheet.area([(x - size * 0.62, y - size * 0.16), (x + size * 0.86, y - size * 0.2), (x + size * 0.6, y + size * 0.1), (x - size * 0.52, y + size * 0.1)], hull, line, 0.003, smooth=False)
-    sheet.line([(x - size * 0.6, y - size * 0.09), (x + size * 0.8, y - size * 0.12)], tint(hull, 0.6), size * 0.035, smooth=False)
+        sheet.line([(x + size * 0.19, y - size * 1.03), (x + size * end, y - size * 0.14)], (70, 64, 74),
+            0.002, smooth=False)  # fmt: skip
+    sheet.area([(x - size * 0.62, y - size * 0.16), (x + size * 0.86, y - size * 0.2),
+        (x + size * 0.6, y + size * 0.1), (x - size * 0.52, y + size * 0.1)],
+        hull, line, 0.003, smooth=False)  # fmt: skip
+    sheet.line([(x - size * 0.6, y - size * 0.09), (x + size * 0.8, y - size * 0.12)], tint(hull, 0.6),
+        size * 0.035, smooth=False)  # fmt: skip
     stage.lamp(x + size * 0.19, y - size * 1.04, size * 0.5, WARM, depth)
 
 
@@ -197,7 +226,8 @@ def lighthouse(stage: Stage, depth: float, x: float, ground: float, h: float) ->
     tower.area(body, white, smooth=False)
     for band in (0.08, 0.42, 0.74):
         tower.atop(rectangle(x - h, top + h * band, x + h, top + h * (band + 0.13)), red, smooth=False)
-    tower.atop([(x + w1 * 0.25, top), (x + h, top), (x + h, ground), (x + w0 * 0.2, ground)], (*shade(white, 0.55), 105), smooth=False)
+    tower.atop([(x + w1 * 0.25, top), (x + h, top), (x + h, ground), (x + w0 * 0.2, ground)],
+        (*shade(white, 0.55), 105), smooth=False)  # fmt: skip
     tower.area(body, None, ink(red), max(0.003, h * 0.008), smooth=False)
     sheet.merge(tower)
     for i in range(2):
@@ -209,10 +239,12 @@ def lighthouse(stage: Stage, depth: float, x: float, ground: float, h: float) ->
         sheet.box_area(px - h * 0.004, top - h * 0.075, px + h * 0.004, top, iron)
     sheet.box_area(x - w1 * 1.45, top - h * 0.078, x + w1 * 1.45, top - h * 0.066, iron)
     sheet.box_area(x - w1 * 0.72, top - h * 0.15, x + w1 * 0.72, top - h * 0.02, (170, 196, 206))
-    sheet.area([(x - w1 * 0.95, top - h * 0.15), (x, top - h * 0.235), (x + w1 * 0.95, top - h * 0.15)], red, ink(red), max(0.002, h * 0.006))
+    sheet.area([(x - w1 * 0.95, top - h * 0.15), (x, top - h * 0.235), (x + w1 * 0.95, top - h * 0.15)],
+        red, ink(red), max(0.002, h * 0.006))  # fmt: skip
     sheet.dot(x, top - h * 0.235, h * 0.014, fill=iron)
     if stage.light.lamps > 0.3:
-        stage.lit(depth).box_area(x - w1 * 0.66, top - h * 0.145, x + w1 * 0.66, top - h * 0.03, (255, 244, 196))
+        stage.lit(depth).box_area(x - w1 * 0.66, top - h * 0.145, x + w1 * 0.66, top - h * 0.03, (255, 244,
+            196))  # fmt: skip
         stage.lamp(x, top - h * 0.09, h * 0.42, (255, 236, 170), depth)
         stage.beam = (x, top - h * 0.09)
 
@@ -224,14 +256,17 @@ def railing(stage: Stage, depth: float, y: float, h: float, colour: Rgb, gap: fl
         x = stage.left + gap * i
         sheet.box_area(x - 0.006, y - h, x + 0.006, y, colour)
     for share, weight in ((1.0, 0.016), (0.55, 0.008), (0.2, 0.008)):
-        sheet.box_area(stage.left, y - h * share - weight / 2, stage.right, y - h * share + weight / 2, colour)
-        sheet.box_area(stage.left, y - h * share - weight / 2, stage.right, y - h * share - weight / 4, tint(colour, 0.3))
+        sheet.box_area(stage.left, y - h * share - weight / 2, stage.right, y - h * share + weight / 2,
+            colour)  # fmt: skip
+        sheet.box_area(stage.left, y - h * share - weight / 2, stage.right, y - h * share - weight / 4,
+            tint(colour, 0.3))  # fmt: skip
 
 
 def sea(stage: Stage, depth: float, y0: float, y1: float, colour: Rgb = (62, 122, 158)) -> None:
     """Water with rows of waves and the light's road upon it."""
     sheet = stage.plane(depth)
-    sheet.gradient(rectangle(stage.left, y0, stage.right, y1), [(y0, tint(colour, 0.28)), (y0 + (y1 - y0) * 0.4, colour), (y1, shade(colour, 0.25))])
+    sheet.gradient(rectangle(stage.left, y0, stage.right, y1), [(y0, tint(colour, 0.28)),
+        (y0 + (y1 - y0) * 0.4, colour), (y1, shade(colour, 0.25))])  # fmt: skip
     rows = 9
     for row in range(rows):
         y = y0 + (y1 - y0) * ((row + 0.5) / rows) ** 1.5
@@ -247,5 +282,6 @@ def sea(stage: Stage, depth: float, y0: float, y1: float, colour: Rgb = (62, 122
             y = y0 + (y1 - y0) * (row / 16) ** 1.2
             w = (0.03 + 0.09 * row / 16) * float(stage.rng.uniform(0.4, 1.1))
             dx = float(stage.rng.normal(0, 0.012 + 0.02 * row / 16))
-            stage.lit(depth).stroke([(x + dx - w, y), (x + dx + w, y)], (*glare, 170), (0.0, 0.004 + 0.005 * row / 16, 0.0), smooth=False)
+            stage.lit(depth).stroke([(x + dx - w, y), (x + dx + w, y)], (*glare, 170),
+                (0.0, 0.004 + 0.005 * row / 16, 0.0), smooth=False)  # fmt: skip
     stage.water = (y0, y1)

@@ -10,7 +10,8 @@ from anime_pipeline.preview.drawing.colours import Rgb, ink, mix, shade, tint
 from anime_pipeline.preview.drawing.pen import rectangle
 
 
-def _room(stage: Stage, wall: Rgb, floor: Rgb, panes: tuple[tuple[float, float, float, float], ...], skirting: float = 0.84) -> None:
+def _room(stage: Stage, wall: Rgb, floor: Rgb, panes: tuple[tuple[float, float, float, float], ...],
+    skirting: float = 0.84) -> None:  # fmt: skip
     """Walls with window holes, a floor with boards and the light that falls in."""
     paint_sky(stage, 0.8)
     props.hills(stage, 0.15, 0.6, 0.14, (104, 132, 120), 5)
@@ -23,14 +24,16 @@ def _room(stage: Stage, wall: Rgb, floor: Rgb, panes: tuple[tuple[float, float, 
         y = skirting + 0.022 * i * (1 + 0.35 * i)
         sheet.box_area(stage.left, y, stage.right, y + 0.003 + 0.001 * i, shade(floor, 0.26))
     for x0, y0, x1, y1 in panes:
-        sheet.area(rectangle(x0 - 0.02, y0 - 0.02, x1 + 0.02, y1 + 0.02), (240, 232, 216), ink(wall), 0.004, smooth=False)
+        sheet.area(rectangle(x0 - 0.02, y0 - 0.02, x1 + 0.02, y1 + 0.02), (240, 232, 216), ink(wall),
+            0.004, smooth=False)  # fmt: skip
         sheet.cut(rectangle(x0, y0, x1, y1), smooth=False)
         sheet.box_area((x0 + x1) / 2 - 0.006, y0, (x0 + x1) / 2 + 0.006, y1, (240, 232, 216))
         sheet.box_area(x0, (y0 + y1) / 2 - 0.005, x1, (y0 + y1) / 2 + 0.005, (240, 232, 216))
         sheet.box_area(x0 - 0.035, y1 + 0.02, x1 + 0.035, y1 + 0.04, shade((240, 232, 216), 0.14))
         if stage.light.lamps < 0.6 and not stage.wet:
             lean, fall = 0.22, skirting + 0.2
-            beam = [(x0 + lean * 0.6, skirting + 0.03), (x1 + lean * 0.6, skirting + 0.03), (x1 + lean, fall), (x0 + lean, fall)]
+            beam = [(x0 + lean * 0.6, skirting + 0.03), (x1 + lean * 0.6, skirting + 0.03),
+                (x1 + lean, fall), (x0 + lean, fall)]  # fmt: skip
             sheet.area(beam, (*tint(floor, 0.55), 150), smooth=False)
     if stage.light.lamps >= 0.6:
         hanging_lamp(stage, stage.aspect * 0.5, 0.05)
@@ -38,26 +41,31 @@ def _room(stage: Stage, wall: Rgb, floor: Rgb, panes: tuple[tuple[float, float, 
 
 def _curtain(stage: Stage, x: float, y0: float, y1: float, w: float, colour: Rgb) -> None:
     sheet = stage.plane(0.65)
-    sheet.area([(x - w, y0), (x + w, y0), (x + w * 0.7, (y0 + y1) / 2), (x + w * 0.9, y1), (x - w * 0.9, y1), (x - w * 0.7, (y0 + y1) / 2)], colour, ink(colour), 0.004)
+    sheet.area([(x - w, y0), (x + w, y0), (x + w * 0.7, (y0 + y1) / 2), (x + w * 0.9, y1),
+        (x - w * 0.9, y1), (x - w * 0.7, (y0 + y1) / 2)], colour, ink(colour), 0.004)  # fmt: skip
     for dx in (-0.4, 0.1, 0.5):
-        sheet.stroke([(x + w * dx, y0), (x + w * dx * 0.8, y1)], shade(colour, 0.28), (0.002, 0.01, 0.003), smooth=False)
+        sheet.stroke([(x + w * dx, y0), (x + w * dx * 0.8, y1)], shade(colour, 0.28), (0.002, 0.01, 0.003),
+            smooth=False)  # fmt: skip
 
 
 def classroom(stage: Stage) -> None:
     """Windows on the left, a blackboard, rows of desks."""
     a = stage.aspect
-    _room(stage, (232, 222, 196), (178, 138, 98), tuple((x, 0.16, x + 0.34, 0.56) for x in (-0.3, 0.12, 0.54)))
+    _room(stage, (232, 222, 196), (178, 138, 98), tuple((x, 0.16, x + 0.34, 0.56) for x in (-0.3, 0.12,
+        0.54)))  # fmt: skip
     sheet = stage.plane(0.62)
     board = rectangle(a * 0.60, 0.18, a * 0.60 + 0.78, 0.56)
     sheet.area(board, (54, 96, 82), (122, 86, 58), 0.02, smooth=False)
     for i in range(5):
         y = 0.24 + 0.055 * i
-        sheet.stroke([(a * 0.64, y), (a * 0.64 + float(stage.rng.uniform(0.15, 0.5)), y + 0.004)], (206, 222, 210), (0.004, 0.006, 0.003))
+        sheet.stroke([(a * 0.64, y), (a * 0.64 + float(stage.rng.uniform(0.15, 0.5)), y + 0.004)],
+            (206, 222, 210), (0.004, 0.006, 0.003))  # fmt: skip
     desks = stage.plane(0.85)
     for i in range(5):
         x, y = -0.2 + 0.5 * i, 0.83
         wood = (196, 150, 102)
-        desks.area([(x, y), (x + 0.3, y), (x + 0.33, y + 0.05), (x - 0.03, y + 0.05)], wood, ink(wood), 0.004, smooth=False)
+        desks.area([(x, y), (x + 0.3, y), (x + 0.33, y + 0.05), (x - 0.03, y + 0.05)], wood, ink(wood),
+            0.004, smooth=False)  # fmt: skip
         for leg in (x, x + 0.29):
             desks.box_area(leg, y + 0.05, leg + 0.012, 1.2, (108, 112, 122))
 
@@ -70,13 +78,17 @@ def bedroom(stage: Stage) -> None:
         _curtain(stage, x, 0.09, 0.62, 0.07, (136, 160, 176))
     sheet = stage.plane(0.8)
     quilt = (120, 138, 186)
-    sheet.area(rectangle(a * 0.66, 0.66, a * 0.66 + 1.0, 0.98), (142, 100, 74), ink(quilt), 0.005, smooth=False)
-    sheet.area([(a * 0.66, 0.66), (a * 0.72, 0.60), (a + 0.5, 0.58), (a + 0.5, 0.9), (a * 0.66, 0.9)], quilt, ink(quilt), 0.005)
+    sheet.area(rectangle(a * 0.66, 0.66, a * 0.66 + 1.0, 0.98), (142, 100, 74), ink(quilt),
+        0.005, smooth=False)  # fmt: skip
+    sheet.area([(a * 0.66, 0.66), (a * 0.72, 0.60), (a + 0.5, 0.58), (a + 0.5, 0.9), (a * 0.66, 0.9)],
+        quilt, ink(quilt), 0.005)  # fmt: skip
     for i in range(5):
         sheet.line([(a * 0.7 + 0.15 * i, 0.62), (a * 0.69 + 0.15 * i, 0.88)], tint(quilt, 0.3), 0.006)
-    sheet.area([(a * 0.68, 0.62), (a * 0.69, 0.54), (a * 0.80, 0.54), (a * 0.82, 0.62)], (246, 242, 234), ink((200, 200, 200)), 0.004)
+    sheet.area([(a * 0.68, 0.62), (a * 0.69, 0.54), (a * 0.80, 0.54), (a * 0.82, 0.62)], (246, 242, 234),
+        ink((200, 200, 200)), 0.004)  # fmt: skip
     _shelf(stage, a * 0.02, 0.20, 0.42)
-    sheet.area(rectangle(a * 0.03, 0.68, a * 0.03 + 0.3, 1.1), (150, 106, 76), ink(quilt), 0.005, smooth=False)
+    sheet.area(rectangle(a * 0.03, 0.68, a * 0.03 + 0.3, 1.1), (150, 106, 76), ink(quilt),
+        0.005, smooth=False)  # fmt: skip
     _table_lamp(stage, a * 0.03 + 0.15, 0.68)
 
 
@@ -88,7 +100,8 @@ def _shelf(stage: Stage, x: float, y: float, w: float) -> None:
         while at < x + w - 0.03:
             book = mix((190, 86, 70), (74, 112, 150), float(stage.rng.uniform()))
             thick, tall = float(stage.rng.uniform(0.016, 0.034)), float(stage.rng.uniform(0.08, 0.12))
-            sheet.area(rectangle(at, top + 0.13 - tall, at + thick, top + 0.13), book, ink(book), 0.002, smooth=False)
+            sheet.area(rectangle(at, top + 0.13 - tall, at + thick, top + 0.13), book, ink(book),
+                0.002, smooth=False)  # fmt: skip
             at += thick
         sheet.box_area(x - 0.02, top + 0.13, x + w + 0.02, top + 0.147, (128, 88, 62))
 
@@ -114,7 +127,8 @@ def kitchen(stage: Stage) -> None:
     for x in (-0.4, -0.1, 0.2, a * 0.42 + 0.5, a * 0.42 + 0.8):
         cup = (126, 158, 146)
         sheet.area(rectangle(x, 0.02, x + 0.29, 0.30), cup, ink(cup), 0.004, smooth=False)
-        sheet.area(rectangle(x + 0.03, 0.05, x + 0.26, 0.27), tint(cup, 0.12), shade(cup, 0.4), 0.003, smooth=False)
+        sheet.area(rectangle(x + 0.03, 0.05, x + 0.26, 0.27), tint(cup, 0.12), shade(cup, 0.4),
+            0.003, smooth=False)  # fmt: skip
         sheet.dot(x + 0.24, 0.24, 0.01, fill=(226, 196, 120))
     for i in range(4):
         x = a * 0.42 + 0.55 + 0.14 * i
@@ -129,16 +143,21 @@ def kitchen(stage: Stage) -> None:
 def cafe(stage: Stage) -> None:
     """Wide windows, a menu board, plants and pendant lamps over small tables."""
     a = stage.aspect
-    _room(stage, (178, 132, 104), (128, 90, 70), ((a * 0.08, 0.16, a * 0.08 + 0.5, 0.62), (a * 0.5, 0.16, a * 0.5 + 0.5, 0.62)))
+    _room(stage, (178, 132, 104), (128, 90, 70), ((a * 0.08, 0.16, a * 0.08 + 0.5, 0.62),
+        (a * 0.5, 0.16, a * 0.5 + 0.5, 0.62)))  # fmt: skip
     sheet = stage.plane(0.66)
-    sheet.area(rectangle(a * 0.88, 0.2, a * 0.88 + 0.26, 0.52), (50, 54, 58), (196, 150, 102), 0.012, smooth=False)
+    sheet.area(rectangle(a * 0.88, 0.2, a * 0.88 + 0.26, 0.52), (50, 54, 58), (196, 150, 102),
+        0.012, smooth=False)  # fmt: skip
     for i in range(5):
-        sheet.stroke([(a * 0.9, 0.26 + 0.05 * i), (a * 0.9 + 0.16, 0.26 + 0.05 * i)], (226, 220, 204), (0.005, 0.006, 0.004))
+        sheet.stroke([(a * 0.9, 0.26 + 0.05 * i), (a * 0.9 + 0.16, 0.26 + 0.05 * i)], (226, 220, 204),
+            (0.005, 0.006, 0.004))  # fmt: skip
     for x in (0.03, 0.47):
         for i in range(7):
             lean = (i - 3) * 0.035
-            sheet.stroke([(a * x, 0.66), (a * x + lean * 0.6, 0.56), (a * x + lean, 0.5 + abs(lean))], (88, 132, 88), (0.006, 0.022, 0.0))
-        sheet.area([(a * x - 0.045, 0.66), (a * x + 0.045, 0.66), (a * x + 0.03, 0.74), (a * x - 0.03, 0.74)], (196, 112, 82), (70, 44, 44), 0.004, smooth=False)
+            sheet.stroke([(a * x, 0.66), (a * x + lean * 0.6, 0.56), (a * x + lean, 0.5 + abs(lean))],
+                (88, 132, 88), (0.006, 0.022, 0.0))  # fmt: skip
+        sheet.area([(a * x - 0.045, 0.66), (a * x + 0.045, 0.66), (a * x + 0.03, 0.74),
+            (a * x - 0.03, 0.74)], (196, 112, 82), (70, 44, 44), 0.004, smooth=False)  # fmt: skip
     for x in (0.2, 0.5, 0.8):
         hanging_lamp(stage, a * x, 0.06)
     table = stage.plane(0.85)
@@ -155,7 +174,8 @@ def train(stage: Stage) -> None:
     sheet = stage.plane(0.75)
     seat = (76, 124, 118)
     sheet.area(rectangle(stage.left, 0.64, stage.right, 0.86), seat, ink(seat), 0.005, smooth=False)
-    sheet.area(rectangle(stage.left, 0.80, stage.right, 0.92), tint(seat, 0.12), ink(seat), 0.005, smooth=False)
+    sheet.area(rectangle(stage.left, 0.80, stage.right, 0.92), tint(seat, 0.12), ink(seat),
+        0.005, smooth=False)  # fmt: skip
     for i in range(9):
         sheet.box_area(stage.left + 0.34 * i, 0.64, stage.left + 0.34 * i + 0.006, 0.82, shade(seat, 0.35))
     sheet.box_area(stage.left, 0.10, stage.right, 0.118, (150, 152, 158))

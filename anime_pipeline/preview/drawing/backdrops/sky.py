@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from anime_pipeline.preview.drawing.backdrops.stage import CLOUDS, Stage
-from anime_pipeline.preview.drawing.colours import mix, tint
+from anime_pipeline.preview.drawing.colours import Rgb, mix, tint
 from anime_pipeline.preview.drawing.pen import Point, rectangle
 
 
@@ -58,18 +58,18 @@ def _shooting_star(stage: Stage) -> None:
 def _clouds(stage: Stage, amount: float) -> None:
     light = stage.light
     overcast = bool(stage.weather & {"rain", "snow", "lightning"})
-    sheet = stage.plane(CLOUDS)
     count = round((5 if not overcast else 9) * amount)
     for index in range(count):
-        x = stage.left + (stage.right - stage.left) * (index + 0.2 + 0.6 * float(stage.rng.uniform())) / max(1, count)
-        y = stage.horizon * (0.08 + 0.62 * float(stage.rng.uniform()))
-        size = (0.10 + 0.13 * float(stage.rng.uniform())) * (1.5 if overcast else 1.0) * (1.2 - 0.7 * y / stage.horizon)
-        _cloud(stage, x, y, size, mix(light.cloud, light.sky[1], 0.15), light.cloud_shade, 225 if not overcast else 200)
-    # The clouds are already in the hour's own colours.
-    del sheet
+        across, up, grown = (float(value) for value in stage.rng.uniform(size=3))
+        x = stage.left + (stage.right - stage.left) * (index + 0.2 + 0.6 * across) / max(1, count)
+        y = stage.horizon * (0.08 + 0.62 * up)
+        size = (0.10 + 0.13 * grown) * (1.5 if overcast else 1.0) * (1.2 - 0.7 * y / stage.horizon)
+        _cloud(stage, x, y, size, mix(light.cloud, light.sky[1], 0.15), 200 if overcast else 225)
 
 
-def _cloud(stage: Stage, x: float, y: float, size: float, light: tuple[int, int, int], dark: tuple[int, int, int], alpha: int) -> None:
+def _cloud(stage: Stage, x: float, y: float, size: float, light: Rgb, alpha: int) -> None:
+    """A cloud of puffs with a flat foot. It is lit already: the hour's own colours are in it."""
+    dark = stage.light.cloud_shade
     layer = stage.lit(CLOUDS).layer()
     puffs: list[Point] = []
     count = 6
@@ -77,10 +77,14 @@ def _cloud(stage: Stage, x: float, y: float, size: float, light: tuple[int, int,
         t = i / count
         rise = size * (0.25 + 0.75 * math.sin(math.pi * t)) * (0.55 + 0.45 * float(stage.rng.uniform()))
         puffs.append((x + size * 2.2 * (t - 0.5), y - rise * 0.5))
-        layer.dot(puffs[-1][0], y - rise * 0.25, size * 0.42 * (0.5 + 0.5 * math.sin(math.pi * t)), rise * 0.42, fill=light)
-    layer.area([(x - size * 1.5, y), (x, y - size * 0.3), (x + size * 1.5, y), (x + size * 0.6, y + size * 0.05), (x - size * 0.6, y + size * 0.05)], light)
-    layer.atop([(x - size * 1.7, y - size * 0.02), (x - size * 0.4, y - size * 0.18), (x + size * 0.5, y - size * 0.08), (x + size * 1.7, y - size * 0.04),
-                (x + size * 1.5, y + size * 0.3), (x - size * 1.5, y + size * 0.3)], dark, blur=size * 0.05)  # fmt: skip
+        layer.dot(puffs[-1][0], y - rise * 0.25, size * 0.42 * (0.5 + 0.5 * math.sin(math.pi * t)),
+            rise * 0.42, fill=light)  # fmt: skip
+    layer.area([(x - size * 1.5, y), (x, y - size * 0.3), (x + size * 1.5, y),
+        (x + size * 0.6, y + size * 0.05), (x - size * 0.6, y + size * 0.05)], light)  # fmt: skip
+    layer.atop([(x - size * 1.7, y - size * 0.02), (x - size * 0.4, y - size * 0.18),
+        (x + size * 0.5, y - size * 0.08), (x + size * 1.7, y - size * 0.04),
+                (x + size * 1.5, y + size * 0.3), (x - size * 1.5, y + size * 0.3)],
+        dark, blur=size * 0.05)  # fmt: skip
     if alpha < 255:
         layer.image.putalpha(layer.image.getchannel("A").point([v * alpha // 255 for v in range(256)]))
     stage.lit(CLOUDS).merge(layer)

@@ -1,7 +1,7 @@
 """The stage: sheets at several depths on which a place is painted, and what becomes of them under light.
 
-World units are frame heights of a wide shot: x from 0 to the aspect ratio, y from 0 (top) to 1 (bottom). Nearer
-framings look at a part of the same world, so that a place stays the same place from cut to cut.
+World units are frame heights of a wide shot: x from 0 to the aspect ratio, y from 0 (top) to 1 (bottom).
+Nearer framings look at a part of the same world, so that a place stays the same place from cut to cut.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ WARM: Rgb = (255, 206, 120)
 
 @dataclass(frozen=True)
 class Window:
-    """The part of the world in the frame: its middle, zoom, and the margin around it (shares of frame height)."""
+    """The part of the world in the frame: its middle, zoom, and the margin around it (in frame heights)."""
 
     cx: float
     cy: float
@@ -109,7 +109,8 @@ class Stage:
                 image = image.filter(ImageFilter.GaussianBlur(blur))
             picture = cut_out(image, self._origin())
             if picture is not None:
-                layers.append(Layer(picture, parallax, self.cloud_drift if depths == [CLOUDS] else 0.0, low > 1))
+                layers.append(Layer(picture, parallax, self.cloud_drift if depths == [CLOUDS] else 0.0,
+                    low > 1))  # fmt: skip
         return layers
 
     def _flattened(self, depths: list[float]) -> Image.Image:
@@ -143,12 +144,14 @@ class Stage:
         image = self._paint[depth].finished()
         if depth == 0.0:
             return graded(image, grading((1, 1, 1), self.palette, 0.62))
-        amount = 0.0 if self.indoors else max(0.0, 0.62 * (1 - min(depth, 1.0)) ** 1.3) * (1.25 if self.wet else 1.0)
+        amount = 0.0 if self.indoors else max(0.0, 0.62 * (1 - min(depth,
+            1.0)) ** 1.3) * (1.25 if self.wet else 1.0)  # fmt: skip
         haze = (mix(self.light.haze, self.light.sky[1], 0.35), min(0.85, amount))
         ambient = self.light.ambient
         if self.indoors and self.light.lamps > 0.3:
             lamp = self.light.lamps
-            ambient = tuple(a + (w - a) * 0.45 * lamp for a, w in zip(ambient, (0.98, 0.82, 0.62), strict=True))  # type: ignore[assignment]
+            ambient = tuple(a + (w - a) * 0.45 * lamp for a, w in zip(ambient, (0.98, 0.82, 0.62),
+                strict=True))  # type: ignore[assignment]  # fmt: skip
         if depth > 1.05:
             ambient = tuple(a * 0.62 for a in ambient)  # type: ignore[assignment]
         return graded(image, grading(ambient, self.palette, 0.66, haze))
@@ -188,4 +191,5 @@ class Stage:
 # The sheet of clouds: it drifts by itself.
 CLOUDS = 0.05
 # Depths from … to that move together, and how far they follow the camera.
-_PLANES = ((0.0, 0.05, 0.25), (0.05, 0.1, 0.32), (0.1, 0.46, 0.5), (0.46, 0.78, 0.75), (0.78, 1.05, 0.95), (1.05, 9.0, 1.25))
+_PLANES = ((0.0, 0.05, 0.25), (0.05, 0.1, 0.32), (0.1, 0.46, 0.5), (0.46, 0.78, 0.75), (0.78, 1.05, 0.95),
+    (1.05, 9.0, 1.25))  # fmt: skip

@@ -19,18 +19,22 @@ def street(stage: Stage) -> None:
     props.hills(stage, 0.25, h + 0.02, 0.2, (98, 122, 124), 5)
     middle = a * 0.5
     for side in (-1, 1):
-        for depth, off, w, tall, ground in ((0.45, 0.10, 0.16, 0.22, 0.03), (0.6, 0.27, 0.24, 0.34, 0.06), (0.8, 0.52, 0.40, 0.50, 0.13)):
+        for depth, off, w, tall, ground in ((0.45, 0.10, 0.16, 0.22, 0.03), (0.6, 0.27, 0.24, 0.34, 0.06),
+            (0.8, 0.52, 0.40, 0.50, 0.13)):  # fmt: skip
             x = middle + side * off - (w if side < 0 else 0)
             props.house(stage, depth, x, h + ground, w, tall, shop=depth > 0.5)
     stone = (142, 134, 136) if not stage.wet else (100, 100, 118)
-    stage.plane(1.0).area([(stage.left, 1.4), (stage.left, h + 0.13), (middle - 0.5, h + 0.12), (middle - 0.07, h + 0.02), (middle + 0.07, h + 0.02),
-                           (middle + 0.5, h + 0.12), (stage.right, h + 0.13), (stage.right, 1.4)], stone, smooth=False)  # fmt: skip
+    stage.plane(1.0).area([(stage.left, 1.4), (stage.left, h + 0.13), (middle - 0.5, h + 0.12),
+        (middle - 0.07, h + 0.02), (middle + 0.07, h + 0.02),
+                           (middle + 0.5, h + 0.12), (stage.right, h + 0.13), (stage.right, 1.4)],
+        stone, smooth=False)  # fmt: skip
     paving(stage, h + 0.02, stone)
     for x in (0.16, 0.84):
         props.lamp_post(stage, 1.0, a * x, h + 0.17, 0.46)
     wires = stage.plane(0.8)
     for dy in (0.0, 0.025):
-        wires.line([(stage.left, 0.06 + dy), (middle, 0.2 + dy), (stage.right, 0.05 + dy)], (52, 50, 66), 0.003)
+        wires.line([(stage.left, 0.06 + dy), (middle, 0.2 + dy), (stage.right, 0.05 + dy)], (52, 50, 66),
+            0.003)  # fmt: skip
 
 
 def alley(stage: Stage) -> None:
@@ -46,7 +50,8 @@ def alley(stage: Stage) -> None:
         sheet.area([(near, -0.5), (far, 0.12), (far, h + 0.03), (near, 1.25)], wall, smooth=False)
         for i in range(9):
             t = i / 9
-            sheet.line([(near, -0.5 + 1.75 * t), (far, 0.12 + (h - 0.09) * t)], shade(wall, 0.2), 0.003, smooth=False)
+            sheet.line([(near, -0.5 + 1.75 * t), (far, 0.12 + (h - 0.09) * t)], shade(wall, 0.2),
+                0.003, smooth=False)  # fmt: skip
         for i in range(4):
             t = 0.18 + 0.2 * i
             x = far + (near - far) * t
@@ -61,9 +66,11 @@ def alley(stage: Stage) -> None:
             sheet.line([*pane, pane[0]], ink(wall), 0.005, smooth=False)
             sign = _SIGNS[(i + (side > 0)) % len(_SIGNS)]
             sx = far + (near - far) * (t + 0.1)
-            sheet.area(rectangle(sx - 0.02 - 0.02 * t, h * 0.3, sx + 0.02 + 0.02 * t, h * 0.3 + 0.16 + 0.1 * t), sign, ink(sign), 0.004, smooth=False)
+            sheet.area(rectangle(sx - 0.02 - 0.02 * t, h * 0.3, sx + 0.02 + 0.02 * t,
+                h * 0.3 + 0.16 + 0.1 * t), sign, ink(sign), 0.004, smooth=False)  # fmt: skip
     stone = (120, 114, 120) if not stage.wet else (92, 92, 108)
-    stage.plane(1.0).area([(middle - 0.19, h + 0.03), (middle + 0.19, h + 0.03), (middle + 1.35, 1.3), (middle - 1.35, 1.3)], stone, smooth=False)
+    stage.plane(1.0).area([(middle - 0.19, h + 0.03), (middle + 0.19, h + 0.03), (middle + 1.35, 1.3),
+        (middle - 1.35, 1.3)], stone, smooth=False)  # fmt: skip
     paving(stage, h + 0.03, stone)
     for i in range(7):
         t = i / 6
@@ -84,8 +91,10 @@ def shop(stage: Stage) -> None:
             w = float(stage.rng.uniform(0.025, 0.07))
             tall = float(stage.rng.uniform(0.05, 0.11))
             ware = mix(_SIGNS[int(stage.rng.integers(4))], wall, float(stage.rng.uniform(0.1, 0.5)))
-            sheet.area(rectangle(x, y + 0.12 - tall, x + w * 0.85, y + 0.12), ware, ink(ware), 0.002, smooth=False)
-            sheet.box_area(x + w * 0.1, y + 0.12 - tall * 0.6, x + w * 0.75, y + 0.12 - tall * 0.35, tint(ware, 0.6))
+            sheet.area(rectangle(x, y + 0.12 - tall, x + w * 0.85, y + 0.12), ware, ink(ware),
+                0.002, smooth=False)  # fmt: skip
+            sheet.box_area(x + w * 0.1, y + 0.12 - tall * 0.6, x + w * 0.75, y + 0.12 - tall * 0.35,
+                tint(ware, 0.6))  # fmt: skip
             x += w
         sheet.box_area(stage.left, y + 0.12, stage.right, y + 0.14, (122, 82, 58))
     counter(stage, 0.80, (138, 92, 64))
@@ -97,17 +106,20 @@ def counter(stage: Stage, top: float, wood: tuple[int, int, int]) -> None:
     """A counter across the picture behind the figures."""
     sheet = stage.plane(0.8)
     sheet.area(rectangle(stage.left, top, stage.right, 1.5), wood, smooth=False)
-    sheet.area(rectangle(stage.left, top - 0.03, stage.right, top + 0.012), tint(wood, 0.25), ink(wood), 0.004, smooth=False)
+    sheet.area(rectangle(stage.left, top - 0.03, stage.right, top + 0.012), tint(wood, 0.25), ink(wood),
+        0.004, smooth=False)  # fmt: skip
     for i in range(14):
         x = stage.left + 0.2 * i
-        sheet.area(rectangle(x + 0.02, top + 0.05, x + 0.18, top + 0.3), shade(wood, 0.12), shade(wood, 0.4), 0.004, smooth=False)
+        sheet.area(rectangle(x + 0.02, top + 0.05, x + 0.18, top + 0.3), shade(wood, 0.12),
+            shade(wood, 0.4), 0.004, smooth=False)  # fmt: skip
 
 
 def hanging_lamp(stage: Stage, x: float, y: float) -> None:
     """A lamp on a cord from the ceiling."""
     sheet = stage.plane(0.7)
     sheet.box_area(x - 0.0025, -0.5, x + 0.0025, y, (48, 42, 50))
-    sheet.area([(x - 0.022, y), (x + 0.022, y), (x + 0.075, y + 0.06), (x - 0.075, y + 0.06)], (60, 96, 98), (26, 30, 38), 0.004, smooth=False)
+    sheet.area([(x - 0.022, y), (x + 0.022, y), (x + 0.075, y + 0.06), (x - 0.075, y + 0.06)], (60, 96, 98),
+        (26, 30, 38), 0.004, smooth=False)  # fmt: skip
     stage.lit(0.7).dot(x, y + 0.066, 0.03, 0.02, (255, 240, 190))
     stage.lamp(x, y + 0.07, 0.42, WARM, 0.7)
 
@@ -135,7 +147,8 @@ def station(stage: Stage) -> None:
     stage.strip(1.0, h + 0.12, 1.4, platform)
     stage.plane(1.0).box_area(stage.left, h + 0.15, stage.right, h + 0.175, (226, 190, 78))
     near = stage.plane(0.9)
-    near.area([(stage.left, -0.5), (stage.right, -0.5), (stage.right, 0.05), (stage.left, 0.10)], (104, 84, 82), smooth=False)
+    near.area([(stage.left, -0.5), (stage.right, -0.5), (stage.right, 0.05), (stage.left, 0.10)],
+        (104, 84, 82), smooth=False)  # fmt: skip
     for x in (0.1, 0.92):
         near.box_area(a * x - 0.016, 0.0, a * x + 0.016, h + 0.14, (84, 92, 100))
     sign = rectangle(a * 0.62, 0.15, a * 0.62 + 0.3, 0.235)
@@ -165,7 +178,8 @@ def rooftop(stage: Stage) -> None:
     floor = (164, 160, 162)
     stage.strip(1.0, h + 0.14, 1.4, floor)
     tank = stage.plane(0.8)
-    tank.area(rectangle(a * 0.86, h - 0.2, a * 0.86 + 0.2, h + 0.08), (176, 170, 160), (48, 44, 56), 0.005, smooth=False)
+    tank.area(rectangle(a * 0.86, h - 0.2, a * 0.86 + 0.2, h + 0.08), (176, 170, 160), (48, 44, 56),
+        0.005, smooth=False)  # fmt: skip
     tank.dot(a * 0.86 + 0.1, h - 0.2, 0.1, 0.03, (196, 192, 182), (48, 44, 56), 0.005)
     props.railing(stage, 0.9, h + 0.15, 0.2, (112, 130, 138), 0.05)
 

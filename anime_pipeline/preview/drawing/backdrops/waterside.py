@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from anime_pipeline.preview.drawing.backdrops import props
@@ -21,7 +22,8 @@ def harbour(stage: Stage) -> None:
     props.hills(stage, 0.35, h + 0.03, 0.09, GREEN, 5)
     props.lighthouse(stage, 0.45, a * 0.80, h + 0.005, 0.40)
     props.sea(stage, 0.5, h, 1.2)
-    for x, y, size, hull in ((0.62, 0.04, 0.09, (64, 104, 140)), (0.93, 0.055, 0.12, (168, 72, 62)), (1.1, 0.03, 0.08, (70, 120, 104))):
+    for x, y, size, hull in ((0.62, 0.04, 0.09, (64, 104, 140)), (0.93, 0.055, 0.12, (168, 72, 62)),
+        (1.1, 0.03, 0.08, (70, 120, 104))):  # fmt: skip
         props.boat(stage, 0.6, a * x, h + y, size, hull)
     x = -0.36
     for w, tall, shop in ((0.30, 0.36, False), (0.26, 0.27, True), (0.24, 0.33, False), (0.25, 0.24, True)):
@@ -38,9 +40,11 @@ def quay(stage: Stage, top: float) -> None:
     sheet = stage.plane(1.0)
     stone = (136, 128, 134) if not stage.wet else (98, 98, 116)
     edge = stage.aspect * 0.53
-    street = [(stage.left, top), (edge, top), (stage.aspect * 1.1, top + 0.30), (stage.right + 0.2, top + 0.42), (stage.right + 0.2, 1.4), (stage.left, 1.4)]
+    street = [(stage.left, top), (edge, top), (stage.aspect * 1.1, top + 0.30),
+        (stage.right + 0.2, top + 0.42), (stage.right + 0.2, 1.4), (stage.left, 1.4)]  # fmt: skip
     sheet.area(street, stone, smooth=False)
-    sheet.atop([(edge - 0.05, top), (edge, top), (stage.aspect * 1.1, top + 0.30), (stage.right, top + 0.40), (stage.right, top + 0.46), (stage.aspect * 1.05, top + 0.34)],
+    sheet.atop([(edge - 0.05, top), (edge, top), (stage.aspect * 1.1, top + 0.30),
+        (stage.right, top + 0.40), (stage.right, top + 0.46), (stage.aspect * 1.05, top + 0.34)],
                tint(stone, 0.3), smooth=False)  # fmt: skip
     paving(stage, top, stone)
 
@@ -58,7 +62,8 @@ def paving(stage: Stage, top: float, stone: tuple[int, int, int]) -> None:
             x = stage.left + step * 3.2 * (i + float(stage.rng.uniform(0.3, 0.7)))
             sheet.atop(rectangle(x, y, x + step * 0.07, y + step), dark, smooth=False)
             if stage.rng.uniform() < 0.12:
-                sheet.atop(rectangle(x + step * 0.07, y + step * 0.07, x + step * 3.0, y + step), tint(stone, 0.1), smooth=False)
+                sheet.atop(rectangle(x + step * 0.07, y + step * 0.07, x + step * 3.0, y + step),
+                    tint(stone, 0.1), smooth=False)  # fmt: skip
         y += step
         step *= 1.22
     if not stage.wet:
@@ -66,20 +71,26 @@ def paving(stage: Stage, top: float, stone: tuple[int, int, int]) -> None:
     for _ in range(9):
         x, y = float(stage.rng.uniform(stage.left, stage.right)), float(stage.rng.uniform(top + 0.05, 1.0))
         size = 0.05 + 0.22 * (y - top)
-        puddle = [(x - size, y), (x - size * 0.4, y - size * 0.11), (x + size * 0.5, y - size * 0.09), (x + size, y + size * 0.02), (x + size * 0.2, y + size * 0.10), (x - size * 0.6, y + size * 0.08)]
+        puddle = [(x - size, y), (x - size * 0.4, y - size * 0.11), (x + size * 0.5, y - size * 0.09),
+            (x + size, y + size * 0.02), (x + size * 0.2, y + size * 0.10),
+            (x - size * 0.6, y + size * 0.08)]  # fmt: skip
         sheet.atop(puddle, stage.light.sky[1])
-        sheet.atop([(px * 0.8 + x * 0.2, py * 0.8 + y * 0.2 + size * 0.02) for px, py in puddle], tint(stage.light.sky[2], 0.05))
+        sheet.atop([(px * 0.8 + x * 0.2, py * 0.8 + y * 0.2 + size * 0.02) for px, py in puddle],
+            tint(stage.light.sky[2], 0.05))  # fmt: skip
 
 
 def bollards(stage: Stage, ground: float) -> None:
     """Iron bollards with a rope along the edge of the quay."""
     sheet = stage.plane(1.0)
     iron = (58, 58, 72)
-    places = [(stage.aspect * (0.62 + 0.14 * i), ground + 0.045 + 0.075 * i, 0.06 + 0.012 * i) for i in range(4)]
-    for (x0, y0, s0), (x1, y1, s1) in zip(places, places[1:], strict=False):
-        sheet.line([(x0, y0 - s0 * 0.8), ((x0 + x1) / 2, (y0 + y1) / 2 - s0 * 0.1), (x1, y1 - s1 * 0.8)], (150, 124, 92), 0.008)
+    places = [(stage.aspect * (0.62 + 0.14 * i), ground + 0.045 + 0.075 * i,
+        0.06 + 0.012 * i) for i in range(4)]  # fmt: skip
+    for (x0, y0, s0), (x1, y1, s1) in itertools.pairwise(places):
+        sheet.line([(x0, y0 - s0 * 0.8), ((x0 + x1) / 2, (y0 + y1) / 2 - s0 * 0.1), (x1, y1 - s1 * 0.8)],
+            (150, 124, 92), 0.008)  # fmt: skip
     for x, y, s in places:
-        sheet.area([(x - s * 0.32, y), (x - s * 0.22, y - s * 0.8), (x + s * 0.22, y - s * 0.8), (x + s * 0.32, y)], iron, ink(iron), 0.003, smooth=False)
+        sheet.area([(x - s * 0.32, y), (x - s * 0.22, y - s * 0.8), (x + s * 0.22, y - s * 0.8),
+            (x + s * 0.32, y)], iron, ink(iron), 0.003, smooth=False)  # fmt: skip
         sheet.dot(x, y - s * 0.85, s * 0.4, s * 0.2, tint(iron, 0.2), ink(iron), 0.003)
 
 
@@ -91,7 +102,9 @@ def beach(stage: Stage) -> None:
     props.sea(stage, 0.5, h, 0.84, (66, 152, 178))
     sheet = stage.plane(0.9)
     sand = (232, 208, 164)
-    shore = [(stage.left, 0.74), (stage.left, 0.74), (a * 0.25, 0.78), (a * 0.6, 0.74), (a * 0.85, 0.79), (stage.right, 0.75), (stage.right, 0.75), (stage.right, 1.5), (stage.right, 1.5), (stage.left, 1.5), (stage.left, 1.5)]
+    shore = [(stage.left, 0.74), (stage.left, 0.74), (a * 0.25, 0.78), (a * 0.6, 0.74), (a * 0.85, 0.79),
+        (stage.right, 0.75), (stage.right, 0.75), (stage.right, 1.5), (stage.right, 1.5), (stage.left, 1.5),
+        (stage.left, 1.5)]  # fmt: skip
     sheet.area([(x, y - 0.012) for x, y in shore], (246, 248, 246))
     sheet.area(shore, shade(sand, 0.16))
     sheet.area([(x, y + 0.035) for x, y in shore], sand)
@@ -114,10 +127,12 @@ def bridge(stage: Stage) -> None:
     props.sea(stage, 0.5, h, 1.1, (74, 124, 140))
     sheet = stage.plane(0.95)
     deck = (150, 110, 88)
-    sheet.area([(stage.left, h + 0.16), (stage.right, h + 0.16), (stage.right, 1.4), (stage.left, 1.4)], deck, smooth=False)
+    sheet.area([(stage.left, h + 0.16), (stage.right, h + 0.16), (stage.right, 1.4), (stage.left, 1.4)],
+        deck, smooth=False)  # fmt: skip
     for i in range(60):
         x0 = a / 2 + (i - 30) * 0.06
-        sheet.atop([(x0, h + 0.16), (x0 + 0.003, h + 0.16), (a / 2 + (i - 30) * 0.16 + 0.006, 1.4), (a / 2 + (i - 30) * 0.16, 1.4)], shade(deck, 0.3), smooth=False)
+        sheet.atop([(x0, h + 0.16), (x0 + 0.003, h + 0.16), (a / 2 + (i - 30) * 0.16 + 0.006, 1.4),
+            (a / 2 + (i - 30) * 0.16, 1.4)], shade(deck, 0.3), smooth=False)  # fmt: skip
     props.railing(stage, 0.9, h + 0.17, 0.17, (158, 62, 52), 0.09)
     for x in (0.12, 0.88):
         props.lamp_post(stage, 0.95, a * x, h + 0.18, 0.44)
@@ -134,5 +149,6 @@ def sea(stage: Stage) -> None:
     wood = (146, 104, 78)
     sheet.area(rectangle(stage.left, 0.9, stage.right, 1.4), wood, smooth=False)
     for i in range(5):
-        sheet.box_area(stage.left, 0.92 + 0.04 * i * (1 + 0.3 * i), stage.right, 0.924 + 0.04 * i * (1 + 0.3 * i), shade(wood, 0.3))
+        sheet.box_area(stage.left, 0.92 + 0.04 * i * (1 + 0.3 * i), stage.right,
+            0.924 + 0.04 * i * (1 + 0.3 * i), shade(wood, 0.3))  # fmt: skip
     props.railing(stage, 1.0, 0.91, 0.15, (236, 230, 218), 0.16)

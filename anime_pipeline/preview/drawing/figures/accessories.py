@@ -24,7 +24,8 @@ def draw_ears(sheet: Sheet, look: Look) -> None:
             (side * 0.51, -0.62),
             (side * 0.46, -0.3),
         ]
-        inner: Points = [(side * 0.24, -0.52), (side * 0.3, -0.66), (side * 0.41, -0.6 - tall * 0.72), (side * 0.41, -0.6 - tall * 0.72),
+        inner: Points = [(side * 0.24, -0.52), (side * 0.3, -0.66), (side * 0.41, -0.6 - tall * 0.72),
+            (side * 0.41, -0.6 - tall * 0.72),
                  (side * 0.455, -0.58), (side * 0.41, -0.4)]  # fmt: skip
         sheet.area(ear, look.hair, line, _WEIGHT)
         sheet.area(inner, mix((250, 232, 222), (238, 150, 140), 0.4))
@@ -57,7 +58,8 @@ def draw_animal_tail(sheet: Sheet, look: Look) -> None:
         sheet.line([(0, 0), (0.4, 0.1), (0.72, -0.2), (0.66, -0.62), (0.8, -0.85)], line, 0.17)
         sheet.line([(0, 0), (0.4, 0.1), (0.72, -0.2), (0.66, -0.62), (0.8, -0.85)], look.hair, 0.13)
         return
-    shape: Points = [(0, 0.08), (0.35, 0.3), (0.8, 0.22), (1.08, -0.15), (1.1, -0.6), (1.02, -0.98), (1.02, -0.98), (0.82, -0.7),
+    shape: Points = [(0, 0.08), (0.35, 0.3), (0.8, 0.22), (1.08, -0.15), (1.1, -0.6), (1.02, -0.98),
+        (1.02, -0.98), (0.82, -0.7),
              (0.72, -0.3), (0.5, -0.1), (0.2, -0.1), (0, -0.1)]  # fmt: skip
     tail = sheet.layer()
     tail.area(shape, look.hair)

@@ -76,7 +76,8 @@ def draw_leg(sheet: Sheet, look: Look, dressing: Dressing) -> None:
     ground = look.legs
     colour = dressing.legs or look.skin
     thick = 0.17 if look.shoulders < 0.7 else 0.22
-    leg: Points = [(-thick * 0.95, -0.05), (thick * 0.95, -0.05), (thick * 0.82, ground * 0.5), (thick * 0.62, ground - 0.12),
+    leg: Points = [(-thick * 0.95, -0.05), (thick * 0.95, -0.05), (thick * 0.82, ground * 0.5),
+        (thick * 0.62, ground - 0.12),
            (-thick * 0.62, ground - 0.12), (-thick * 0.82, ground * 0.5)]  # fmt: skip
     part = sheet.layer()
     part.area(leg, colour)
@@ -95,12 +96,14 @@ def draw_leg(sheet: Sheet, look: Look, dressing: Dressing) -> None:
     shoe = dressing.shoes
     if dressing.boots:
         top = ground - 0.5 * min(1.0, ground / 1.6)
-        sheet.area([(-0.17, top), (0.17, top), (0.15, ground - 0.14), (0.2, ground - 0.04), (0.18, ground), (-0.18, ground), (-0.16, ground - 0.2)],
+        sheet.area([(-0.17, top), (0.17, top), (0.15, ground - 0.14), (0.2, ground - 0.04), (0.18, ground),
+            (-0.18, ground), (-0.16, ground - 0.2)],
                    shoe, ink(shoe), WEIGHT)  # fmt: skip
         sheet.line([(-0.165, top + 0.05), (0.165, top + 0.05)], shade(shoe, 0.35), 0.016, smooth=False)
         sheet.stroke([(-0.1, top + 0.1), (-0.1, ground - 0.14)], tint(shoe, 0.4), (0.0, 0.035, 0.0))
         return
-    sheet.area([(-0.13, ground - 0.13), (0.1, ground - 0.13), (0.19, ground - 0.05), (0.19, ground), (-0.16, ground), (-0.16, ground - 0.06)],
+    sheet.area([(-0.13, ground - 0.13), (0.1, ground - 0.13), (0.19, ground - 0.05), (0.19, ground),
+        (-0.16, ground), (-0.16, ground - 0.06)],
                shoe, ink(shoe), WEIGHT)  # fmt: skip
     sheet.line([(-0.15, ground - 0.02), (0.18, ground - 0.02)], shade(shoe, 0.4), 0.014, smooth=False)
 
@@ -136,9 +139,11 @@ def draw_arm(sheet: Sheet, look: Look, dressing: Dressing, pose: ArmPose, side: 
     part.area(outline, cloth)
     part.dot(shoulder[0], shoulder[1], thick * 0.95, fill=cloth)
     lit = 1.0 if side < 0 else -1.0
-    part.atop(_limb([(shoulder[0] - lit * -0.09, shoulder[1]), (elbow[0] + lit * 0.08, elbow[1] + 0.02), (sleeve_end[0] + lit * 0.08, sleeve_end[1] + 0.03)],
+    part.atop(_limb([(shoulder[0] - lit * -0.09, shoulder[1]), (elbow[0] + lit * 0.08, elbow[1] + 0.02),
+        (sleeve_end[0] + lit * 0.08, sleeve_end[1] + 0.03)],
                     (thick * 0.5, thick * 0.5, thick * 0.45)), shade(cloth, 0.22))  # fmt: skip
-    part.line(_open_contour([shoulder, elbow, sleeve_end], (thick * 1.15, thick * 0.98, thick * 0.9), side), ink(cloth), WEIGHT)
+    part.line(_open_contour([shoulder, elbow, sleeve_end], (thick * 1.15, thick * 0.98, thick * 0.9), side),
+        ink(cloth), WEIGHT)  # fmt: skip
     if dressing.cuff is not None and dressing.sleeve != "wide":
         a, b = _along(elbow, hand, 0.74), _along(elbow, hand, 0.87)
         part.area(
@@ -162,17 +167,22 @@ def _wide_sleeve(part: Sheet, look: Look, elbow: Point, hand: Point) -> None:
     top = _along((0.0, 0.0), elbow, 0.55)
     if end[1] < elbow[1] - 0.1:
         # A raised arm: the sleeve falls from the wrist past the elbow.
-        raised: Points = [top, (end[0] - dx, end[1]), (end[0] + dx, end[1] + 0.02), (elbow[0] + dx * 2.6, elbow[1] - 0.02), (elbow[0] + dx * 2.4, elbow[1] + down * 0.75),
-                  (elbow[0] - dx * 0.6, elbow[1] + down * 0.8), (elbow[0] - dx * 1.6, elbow[1] + 0.08)]  # fmt: skip
+        raised: Points = [top, (end[0] - dx, end[1]), (end[0] + dx, end[1] + 0.02),
+            (elbow[0] + dx * 2.6, elbow[1] - 0.02), (elbow[0] + dx * 2.4, elbow[1] + down * 0.75),
+                  (elbow[0] - dx * 0.6, elbow[1] + down * 0.8), (elbow[0] - dx * 1.6,
+            elbow[1] + 0.08)]  # fmt: skip
         part.area(raised, look.cloth)
         pattern_cloth(part, look, (-1.8, -1.8, 1.8, 3.0))
         part.area(raised, None, ink(look.cloth), WEIGHT)
         return
-    bag: Points = [top, elbow, (end[0], end[1] - 0.08), (end[0] + dx, end[1] - 0.02), (end[0] + dx * 1.5, end[1] + down), (end[0] + dx * 1.5, end[1] + down),
-           ((elbow[0] + end[0]) / 2 - dx, end[1] + down * 1.06), (elbow[0] - dx * 2.0, max(elbow[1], end[1]) + down * 0.4)]  # fmt: skip
+    bag: Points = [top, elbow, (end[0], end[1] - 0.08), (end[0] + dx, end[1] - 0.02),
+        (end[0] + dx * 1.5, end[1] + down), (end[0] + dx * 1.5, end[1] + down),
+           ((elbow[0] + end[0]) / 2 - dx, end[1] + down * 1.06), (elbow[0] - dx * 2.0, max(elbow[1],
+        end[1]) + down * 0.4)]  # fmt: skip
     part.area(bag, look.cloth)
     pattern_cloth(part, look, (-1.8, -1.0, 1.8, 3.0))
-    part.atop([(elbow[0] - dx * 3, elbow[1] - 0.1), (elbow[0] + dx * 0.5, elbow[1] + 0.2), (end[0] - dx, end[1] + down * 1.2), (elbow[0] - dx * 4, end[1] + down)],
+    part.atop([(elbow[0] - dx * 3, elbow[1] - 0.1), (elbow[0] + dx * 0.5, elbow[1] + 0.2),
+        (end[0] - dx, end[1] + down * 1.2), (elbow[0] - dx * 4, end[1] + down)],
               (*shade(look.cloth, 0.5), 110))  # fmt: skip
     part.area(bag, None, ink(look.cloth), WEIGHT)
     part.stroke([(end[0] + dx * 1.2, end[1]), (end[0] + dx * 1.6, end[1] + down)], look.accent, (0.04, 0.04))

@@ -10,7 +10,16 @@ from PIL import Image, ImageFilter
 from anime_pipeline.preview.drawing.clock import Clock
 from anime_pipeline.preview.drawing.colours import Floats
 from anime_pipeline.preview.drawing.figures.look import Look, look_of
-from anime_pipeline.preview.drawing.figures.puppet import Puppet, Sprite, moved, place, sheared, sprite_of, stretched, turned
+from anime_pipeline.preview.drawing.figures.puppet import (
+    Puppet,
+    Sprite,
+    moved,
+    place,
+    sheared,
+    sprite_of,
+    stretched,
+    turned,
+)
 from anime_pipeline.preview.drawing.grade import graded, grading, palette_colours
 from anime_pipeline.preview.drawing.light import Factors, Light
 from anime_pipeline.preview.drawing.motion import Actor, actor_of, stance_of
@@ -41,14 +50,20 @@ class CastMember:
         root = camera @ moved(spot.x, spot.ground) @ np.diag((spot.head, spot.head, 1.0))
         place(frame, self.shadow, root @ moved(pose.dx, 0.0))
         if self.picture is not None:
-            body = root @ moved(pose.dx, pose.dy) @ turned(pose.lean + 0.4 * pose.head_angle) @ stretched(pose.stretch)
+            body = (
+                root
+                @ moved(pose.dx, pose.dy)
+                @ turned(pose.lean + 0.4 * pose.head_angle)
+                @ stretched(pose.stretch)
+            )
             place(frame, self.picture, body @ sheared(0.25 * pose.hair_sway))
             return
         for sprite, matrix in self.puppet.placed(pose, root):
             place(frame, sprite, matrix)
         if self.glow is not None:
             for x, y in self.puppet.light_points(pose, root):
-                frame.paste(self.glow, (round(x) - self.glow.width // 2, round(y) - self.glow.height // 2), self.glow)
+                frame.paste(self.glow, (round(x) - self.glow.width // 2, round(y) - self.glow.height // 2),
+                    self.glow)  # fmt: skip
 
 
 def cast_of(
@@ -59,7 +74,8 @@ def cast_of(
     spots = stage(shot, looks, camera)
     members = []
     lit = grading(ambient, palette_colours(shot.palette), _PULL)
-    dark = grading((ambient[0] * 0.5, ambient[1] * 0.5, ambient[2] * 0.58), palette_colours(shot.palette), _PULL)
+    dark = grading((ambient[0] * 0.5, ambient[1] * 0.5, ambient[2] * 0.58), palette_colours(shot.palette),
+        _PULL)  # fmt: skip
     for figure, look, spot in zip(shot.figures, looks, spots, strict=True):
         if "sit" in spot.deeds:
             look = replace(look, legs=look.legs * 0.55)
@@ -69,8 +85,10 @@ def cast_of(
         blur = 0.010 * shot.height if shoulder else 0.0
         puppet = Puppet(look, stance_of(look, spot, shot.action), scale, table, blur)
         picture = None if figure.picture is None else _picture(figure.picture, look, scale, table)
-        glow = _lantern_light(scale, light) if "lantern" in (puppet.stance.item_left, puppet.stance.item_right) else None
-        members.append(CastMember(actor_of(shot, look, spot, weather), spot, puppet, picture, _shadow(look, scale), glow))
+        glow = _lantern_light(scale, light) if "lantern" in (puppet.stance.item_left,
+            puppet.stance.item_right) else None  # fmt: skip
+        members.append(CastMember(actor_of(shot, look, spot, weather), spot, puppet, picture, _shadow(look,
+            scale), glow))  # fmt: skip
     return sorted(members, key=lambda member: -member.spot.depth)
 
 
@@ -94,4 +112,5 @@ def _shadow(look: Look, scale: float) -> Sprite:
 
 def _lantern_light(scale: float, light: Light) -> Image.Image:
     radius = max(3, round(scale * (0.8 + 0.9 * light.lamps)))
-    return radial(48, (255, 206, 120), 0.25 + 0.4 * light.lamps).resize((2 * radius, 2 * radius), Image.Resampling.BILINEAR)
+    return radial(48, (255, 206, 120), 0.25 + 0.4 * light.lamps).resize((2 * radius, 2 * radius),
+        Image.Resampling.BILINEAR)  # fmt: skip

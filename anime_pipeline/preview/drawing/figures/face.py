@@ -1,4 +1,4 @@
-"""Faces: eyes, brows, mouth and blush by expression. Units are heads, the origin is the middle of the head."""
+"""Faces: eyes, brows, mouth and blush by expression. Units are heads, origin in the middle of the head."""
 
 from __future__ import annotations
 
@@ -39,10 +39,12 @@ MASKS: dict[str, Mask] = {
     "neutral": Mask(),
     "happy": Mask(lids=0.97, brow_inner=-0.015, brow_outer=0.0, smile=1.0, blush=0.6),
     "laughing": Mask(arc=True, brow_inner=-0.03, brow_outer=-0.005, smile=1.0, gape=0.9, blush=0.75),
-    "crying": Mask(lids=0.72, brow_inner=-0.055, brow_outer=0.035, smile=-0.7, gape=0.25, tears=True, blush=0.6),
+    "crying": Mask(lids=0.72, brow_inner=-0.055, brow_outer=0.035, smile=-0.7, gape=0.25, tears=True,
+    blush=0.6),
     "angry": Mask(lids=0.86, iris=0.92, brow_inner=0.055, brow_outer=-0.04, smile=-0.7, blush=0.2),
     "surprised": Mask(lids=1.14, iris=0.8, brow_inner=-0.06, brow_outer=-0.05, smile=0.0, gape=0.6),
-    "awed": Mask(lids=1.12, iris=1.08, brow_inner=-0.05, brow_outer=-0.025, smile=0.5, gape=0.35, sparkle=True,
+    "awed": Mask(lids=1.12, iris=1.08, brow_inner=-0.05, brow_outer=-0.025, smile=0.5, gape=0.35,
+    sparkle=True,
                  blush=0.6, gaze=(0.0, -0.018)),
     "worried": Mask(lids=0.94, iris=0.93, brow_inner=-0.055, brow_outer=0.03, smile=-0.5, sweat=True),
     "shy": Mask(lids=0.84, brow_inner=-0.035, brow_outer=0.02, smile=0.35, blush=1.0, gaze=(0.025, 0.015)),
@@ -147,8 +149,10 @@ def _eye(sheet: Sheet, look: Look, mask: Mask, lids: float, side: float, turn: f
         tear = [at(0.05, 0.1), at(0.05, 0.1), at(0.085, 0.21), at(0.055, 0.25), at(0.025, 0.21)]
         sheet.area(tear, (190, 226, 252), (120, 160, 210), 0.006)
     sheet.stroke(
-        [at(-0.108, 0.022), at(-0.08, top * 0.6), at(-0.012, top - 0.008), at(0.068, top * 0.84), at(0.122, -0.012), at(0.14, -0.03)],
-        lash, tuple(width * (0.55 if look.age == "old" else 1.0) for width in (0.012, 0.03, 0.04, 0.042, 0.03, 0.008)),
+        [at(-0.108, 0.022), at(-0.08, top * 0.6), at(-0.012, top - 0.008), at(0.068, top * 0.84),
+        at(0.122, -0.012), at(0.14, -0.03)],
+        lash, tuple(width * (0.55 if look.age == "old" else 1.0) for width in (0.012, 0.03, 0.04, 0.042,
+        0.03, 0.008)),
     )  # fmt: skip
     sheet.stroke(
         [at(0.1, 0.062), at(0.06, 0.106), at(-0.01, 0.12)], mix(lash, look.skin, 0.25), (0.018, 0.012, 0.004)
@@ -173,7 +177,8 @@ def _iris(eye: Sheet, colour: Rgb, x: float, y: float, rx: float, ry: float) -> 
 
 def _disc(x: float, y: float, rx: float, ry: float) -> list[Point]:
     return [(x, y - ry), (x + rx * 0.72, y - ry * 0.7), (x + rx, y), (x + rx * 0.72, y + ry * 0.7),
-            (x, y + ry), (x - rx * 0.72, y + ry * 0.7), (x - rx, y), (x - rx * 0.72, y - ry * 0.7)]  # fmt: skip
+            (x, y + ry), (x - rx * 0.72, y + ry * 0.7), (x - rx, y), (x - rx * 0.72,
+        y - ry * 0.7)]  # fmt: skip
 
 
 def _brow(sheet: Sheet, look: Look, mask: Mask, side: float, turn: float) -> None:
@@ -184,7 +189,8 @@ def _brow(sheet: Sheet, look: Look, mask: Mask, side: float, turn: float) -> Non
     narrow = 1 - 0.25 * max(0.0, turn * side)
     points = [
         (across(side * (0.192 + dx * narrow), turn), y + dy)
-        for dx, dy in ((-0.1, 0.012 + mask.brow_inner), (-0.02, -0.014 + mask.brow_inner * 0.4 + mask.brow_outer * 0.2),
+        for dx, dy in ((-0.1, 0.012 + mask.brow_inner), (-0.02,
+        -0.014 + mask.brow_inner * 0.4 + mask.brow_outer * 0.2),
                        (0.1, 0.008 + mask.brow_outer))
     ]  # fmt: skip
     sheet.stroke(points, colour, (0.014 * heavy, 0.027 * heavy, 0.006 * heavy))
@@ -205,16 +211,20 @@ def _mouth(sheet: Sheet, look: Look, mask: Mask, mouth: Mouth, turn: float) -> N
     if mask is MASKS["surprised"] and mouth == "rest":
         width *= 0.55
     top = y + corner * 0.55
-    shape: Points = [(x - width, top), (x - width, top), (x, top + 0.012 + 0.01 * mask.smile), (x + width, top), (x + width, top),
-             (x + width * 0.72, top + drop * 0.72), (x, top + drop), (x - width * 0.72, top + drop * 0.72)]  # fmt: skip
+    shape: Points = [(x - width, top), (x - width, top), (x, top + 0.012 + 0.01 * mask.smile),
+        (x + width, top), (x + width, top),
+             (x + width * 0.72, top + drop * 0.72), (x, top + drop), (x - width * 0.72,
+        top + drop * 0.72)]  # fmt: skip
     if mask.smile < -0.3:
-        shape = [(x, top), (x + width * 0.8, top + drop * 0.4), (x + width * 0.9, top + drop), (x, top + drop * 0.85),
+        shape = [(x, top), (x + width * 0.8, top + drop * 0.4), (x + width * 0.9, top + drop),
+            (x, top + drop * 0.85),
                  (x - width * 0.9, top + drop), (x - width * 0.8, top + drop * 0.4)]  # fmt: skip
     inside = sheet.layer()
     inside.area(shape, _MOUTH_DARK)
     inside.atop(_disc(x, top + drop * 1.02, width * 0.75, drop * 0.42), _TONGUE)
     if gape > 0.5:
-        inside.atop([(x - width, top - 0.02), (x + width, top - 0.02), (x + width * 0.7, top + 0.022), (x, top + 0.03),
+        inside.atop([(x - width, top - 0.02), (x + width, top - 0.02), (x + width * 0.7, top + 0.022),
+            (x, top + 0.03),
                      (x - width * 0.7, top + 0.022)], (255, 252, 248))  # fmt: skip
     inside.area(shape, None, _MOUTH_LINE, 0.014)
     sheet.merge(inside)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 from anime_pipeline.preview.drawing.colours import Rgb, ink, mix, shade, tint
@@ -37,10 +38,13 @@ def draw_back(sheet: Sheet, look: Look) -> None:
         _spikes(sheet, look, dark, line)
         return
     shapes: dict[str, Points] = {
-        "bob": [(0, -0.62), (0.36, -0.53), (0.545, -0.18), (0.575, 0.18), (0.50, 0.44), (0.50, 0.44), (0.34, 0.40), (0.2, 0.46), (0, 0.43)],
-        "long": [(0, -0.6), (0.36, -0.5), (0.53, -0.15), (0.56, 0.35), (0.62, 0.95), (0.55, 1.42), (0.55, 1.42), (0.4, 1.3),
+        "bob": [(0, -0.62), (0.36, -0.53), (0.545, -0.18), (0.575, 0.18), (0.50, 0.44), (0.50, 0.44),
+        (0.34, 0.40), (0.2, 0.46), (0, 0.43)],
+        "long": [(0, -0.6), (0.36, -0.5), (0.53, -0.15), (0.56, 0.35), (0.62, 0.95), (0.55, 1.42),
+        (0.55, 1.42), (0.4, 1.3),
                  (0.28, 1.5), (0.28, 1.5), (0.12, 1.32), (0, 1.46)],
-        "short": [(0, -0.58), (0.34, -0.5), (0.485, -0.18), (0.47, 0.12), (0.40, 0.3), (0.40, 0.3), (0.3, 0.26), (0.2, 0.34), (0, 0.33)],
+        "short": [(0, -0.58), (0.34, -0.5), (0.485, -0.18), (0.47, 0.12), (0.40, 0.3), (0.40, 0.3),
+        (0.3, 0.26), (0.2, 0.34), (0, 0.33)],
     }  # fmt: skip
     half = shapes.get(style, shapes["short"])
     sheet.area([*half, *[(-x, y) for x, y in reversed(half[1:-1])]], dark, line, _WEIGHT)
@@ -85,8 +89,10 @@ def draw_tails(sheet: Sheet, look: Look, side: float) -> None:
         )
         return
     tail = sheet.layer()
-    tail.area([(0, -0.07), (side * 0.2, 0.0), (side * 0.36, 0.35), (side * 0.36, 0.8), (side * 0.22, 1.2), (side * 0.22, 1.2),
-               (side * 0.2, 0.95), (side * 0.09, 1.08), (side * 0.09, 1.08), (side * 0.08, 0.6), (side * -0.05, 0.2)],
+    tail.area([(0, -0.07), (side * 0.2, 0.0), (side * 0.36, 0.35), (side * 0.36, 0.8), (side * 0.22, 1.2),
+        (side * 0.22, 1.2),
+               (side * 0.2, 0.95), (side * 0.09, 1.08), (side * 0.09, 1.08), (side * 0.08, 0.6),
+        (side * -0.05, 0.2)],
               look.hair)  # fmt: skip
     tail.atop(
         [(side * -0.1, 0.1), (side * 0.06, 0.25), (side * 0.15, 0.7), (side * 0.12, 1.2), (side * -0.1, 1.1)],
@@ -98,8 +104,10 @@ def draw_tails(sheet: Sheet, look: Look, side: float) -> None:
     tail.atop_stroke(
         [(side * 0.05, 0.05), (side * 0.2, 0.5), (side * 0.2, 1.05)], line, (0.006, 0.016, 0.004)
     )
-    tail.area([(0, -0.07), (side * 0.2, 0.0), (side * 0.36, 0.35), (side * 0.36, 0.8), (side * 0.22, 1.2), (side * 0.22, 1.2),
-               (side * 0.2, 0.95), (side * 0.09, 1.08), (side * 0.09, 1.08), (side * 0.08, 0.6), (side * -0.05, 0.2)],
+    tail.area([(0, -0.07), (side * 0.2, 0.0), (side * 0.36, 0.35), (side * 0.36, 0.8), (side * 0.22, 1.2),
+        (side * 0.22, 1.2),
+               (side * 0.2, 0.95), (side * 0.09, 1.08), (side * 0.09, 1.08), (side * 0.08, 0.6),
+        (side * -0.05, 0.2)],
               None, line, _WEIGHT)  # fmt: skip
     sheet.merge(tail)
     sheet.dot(side * 0.03, -0.02, 0.06, 0.085, look.accent, ink(look.accent), 0.014)
@@ -180,7 +188,8 @@ def _cap_outline(look: Look, style: str, turn: float) -> list[Point]:
     ]  # fmt: skip
     tips = [(x + 0.07 * turn, y) for x, y in _FRINGES[style]]
     if style == "swept":
-        hairline = [(0.455 + puff, temple), (0.40, -0.1), (0.35, -0.22), (0.24, -0.31), (0.1, -0.28), (-0.04, -0.33), (-0.2, -0.29), (-0.33, -0.22), (-0.40, -0.1)]
+        hairline = [(0.455 + puff, temple), (0.40, -0.1), (0.35, -0.22), (0.24, -0.31), (0.1, -0.28),
+            (-0.04, -0.33), (-0.2, -0.29), (-0.33, -0.22), (-0.40, -0.1)]  # fmt: skip
         return [*outer, *[(x + 0.04 * turn, y) for x, y in hairline], (-0.455 - puff, temple)]
     inner: list[Point] = [(0.455 + puff, temple), (0.435, -0.06)]
     for (x1, y1), (x0, _) in zip(reversed(tips), [*list(reversed(tips))[1:], (-0.5, 0.0)], strict=True):
@@ -209,7 +218,7 @@ def _shading(cap: Sheet, look: Look, style: str, turn: float) -> None:
     _ring(cap, look.hair, turn)
     line = ink(look.hair)
     crown = 0.04 * turn - 0.02
-    for (x0, y0), (x1, y1) in zip(tips, tips[1:], strict=False):
+    for (x0, y0), (x1, y1) in itertools.pairwise(tips):
         x, y = (x0 + x1) / 2 + 0.07 * turn, (y0 + y1) / 2 - (0.11 if style != "swept" else 0.02)
         cap.stroke(
             [(crown + x * 0.45, -0.40 + abs(x) * 0.3), (x * 0.92, (y - 0.34) / 2), (x, y)],
@@ -244,8 +253,10 @@ def _side_locks(layer: Sheet, look: Look, style: str, turn: float, line: Rgb) ->
     for side in (-1.0, 1.0):
         x = side * 0.435 + 0.02 * turn
         wide = 0.075 if style != "bob" else 0.1
-        lock: Points = [(x + side * 0.05, -0.25), (x + side * 0.075, 0.02), (x + side * 0.055, length * 0.7), (x - side * 0.03, length),
-                (x - side * 0.03, length), (x - side * wide, length * 0.5), (x - side * wide, 0.0), (x - side * 0.06, -0.25)]  # fmt: skip
+        lock: Points = [(x + side * 0.05, -0.25), (x + side * 0.075, 0.02),
+            (x + side * 0.055, length * 0.7), (x - side * 0.03, length),
+                (x - side * 0.03, length), (x - side * wide, length * 0.5), (x - side * wide, 0.0),
+            (x - side * 0.06, -0.25)]  # fmt: skip
         layer.area(lock, look.hair if side < 0 else shade(look.hair, 0.1))
         layer.atop_stroke(
             [(x + side * 0.03, -0.1), (x, length * 0.4), (x - side * 0.02, length * 0.9)],
@@ -280,7 +291,8 @@ def _crown_spikes(layer: Sheet, look: Look, line: Rgb) -> None:
         (-0.42, -0.5, -0.16),
         (0.42, -0.5, 0.16),
     ):
-        spike: Points = [(x - 0.15, -0.32), (x - 0.07 + lean * 0.4, (top - 0.4) / 2), (x + lean, top), (x + lean, top),
+        spike: Points = [(x - 0.15, -0.32), (x - 0.07 + lean * 0.4, (top - 0.4) / 2), (x + lean, top),
+            (x + lean, top),
                  (x + 0.09 + lean * 0.3, (top - 0.3) / 2), (x + 0.14, -0.3)]  # fmt: skip
         layer.area(spike, look.hair, line, _WEIGHT)
         layer.atop_stroke(

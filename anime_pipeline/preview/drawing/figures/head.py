@@ -77,11 +77,13 @@ def draw_head(sheet: Sheet, look: Look, turn: float) -> None:
     dark = shade(look.skin, 0.2)
     if look.hair_style != "bald":
         fringe = -0.16 if look.age == "old" else 0.02
-        face.atop([(-0.5, -0.6), (0.5, -0.6), (0.5, 0.05), (0.36, fringe + 0.05), (0.2, fringe), (0.0, fringe + 0.04),
+        face.atop([(-0.5, -0.6), (0.5, -0.6), (0.5, 0.05), (0.36, fringe + 0.05), (0.2, fringe),
+            (0.0, fringe + 0.04),
                    (-0.2, fringe), (-0.36, fringe + 0.06), (-0.5, 0.1)], dark)  # fmt: skip
     edge = 0.36 if turn <= 0.1 else -0.36
     sign = 1 if edge > 0 else -1
-    face.atop([(edge + sign * 0.2, -0.2), (edge - sign * 0.01, -0.1), (edge - sign * 0.02, 0.16), (edge - sign * 0.14, 0.36),
+    face.atop([(edge + sign * 0.2, -0.2), (edge - sign * 0.01, -0.1), (edge - sign * 0.02, 0.16),
+        (edge - sign * 0.14, 0.36),
                (edge - sign * 0.36, 0.5), (edge, 0.6), (edge + sign * 0.2, 0.4)], dark)  # fmt: skip
     face.area(outline, None, line, WEIGHT)
     sheet.merge(face)
@@ -92,8 +94,10 @@ def draw_beard(sheet: Sheet, look: Look, turn: float) -> None:
     colour, line = look.beard, ink(look.beard)
     x = across(0.0, turn)
     if "beard" in look.accessories:
-        shape: Points = [(-0.415, 0.02), (-0.36, 0.2), (-0.2 + x, 0.285), (x, 0.27), (0.2 + x, 0.285), (0.36, 0.2), (0.415, 0.02),
-                 (0.44, 0.3), (0.36, 0.55), (0.24, 0.68), (0.24, 0.68), (0.16, 0.66), (0.03 + x, 0.82), (0.03 + x, 0.82), (-0.1, 0.68),
+        shape: Points = [(-0.415, 0.02), (-0.36, 0.2), (-0.2 + x, 0.285), (x, 0.27), (0.2 + x, 0.285),
+            (0.36, 0.2), (0.415, 0.02),
+                 (0.44, 0.3), (0.36, 0.55), (0.24, 0.68), (0.24, 0.68), (0.16, 0.66), (0.03 + x, 0.82),
+            (0.03 + x, 0.82), (-0.1, 0.68),
                  (-0.22, 0.7), (-0.22, 0.7), (-0.36, 0.55), (-0.44, 0.3)]  # fmt: skip
         beard = sheet.layer()
         beard.area(shape, colour)
@@ -109,6 +113,7 @@ def draw_beard(sheet: Sheet, look: Look, turn: float) -> None:
         beard.area(shape, None, line, WEIGHT * 0.9)
         sheet.merge(beard)
     for side in (-1.0, 1.0):
-        tache: Points = [(x, 0.262), (x + side * 0.09, 0.255), (x + side * 0.2, 0.30), (x + side * 0.235, 0.365), (x + side * 0.235, 0.365),
+        tache: Points = [(x, 0.262), (x + side * 0.09, 0.255), (x + side * 0.2, 0.30),
+            (x + side * 0.235, 0.365), (x + side * 0.235, 0.365),
                  (x + side * 0.13, 0.335), (x, 0.31)]  # fmt: skip
         sheet.area(tache, tint(colour, 0.3), line, WEIGHT * 0.7)

@@ -137,7 +137,7 @@ def look_of(figure: ShotFigure) -> Look:
     )
     return Look(
         name=figure.name,
-        hair_style=first_meaning(hair_text, _hair_order(hair_text)) or _fallback_style(age, rng.integers(6)),
+        hair_style=first_meaning(hair_text, HAIR_STYLES) or _fallback_style(age, int(rng.integers(6))),
         hair=hair,
         eyes=_pick(traits.colours("eye"), _EYE_CHOICES[rng.integers(len(_EYE_CHOICES))]),
         skin=_skin(traits.text("skin", "complexion")),
@@ -145,7 +145,7 @@ def look_of(figure: ShotFigure) -> Look:
         pattern=first_meaning(outfit_text, PATTERNS) or ("flowers" if kind == "kimono" else None),
         hood_up=says(outfit_text, "hood up|hooded up|under the hood"),
         accessories=accessories,
-        beard=_pick(beard_colours, None) if beard_colours else mix(hair, (240, 240, 240), 0.3),
+        beard=beard_colours[0] if beard_colours else mix(hair, (240, 240, 240), 0.3),
         expression=expression_of(figure.expression or traits.text("expression")),
         age=age, shoulders=shoulders, torso=torso, legs=legs,
         slant=float(rng.uniform(-0.035, 0.035)),
@@ -169,20 +169,16 @@ class _Traits:
     def colours(self, stem: str) -> list[Rgb]:
         """Colours of a trait: those of its colour attribute first, then those in its text."""
         named = [v for k, v in self._items if stem in k and ("color" in k or "colour" in k)]
-        other = [
-            v
-            for k, v in self._items
-            if stem in k and v not in named and ("facial" not in k or stem == "facial")
-        ]
+        facial = stem == "facial"
+        other = [v for k, v in self._items if stem in k and v not in named and ("facial" in k) == facial]
         return [colour for value in (*named, *other) for colour in find_colours(value)]
 
 
 def _cloth_colours(text: str, kind: str, traits: _Traits, choice: int) -> tuple[Rgb, Rgb]:
     # An outfit that names its colour wins: a variation replaces the text, not always the colour attribute.
     in_text = find_colours(text)
-    cloth = _pick(in_text or traits.colours("outfit_color") or traits.colours("cloth"), None)
-    if cloth is None:
-        cloth = hex_colour(_OUTFIT_COLOURS.get(kind, _CLOTH_CHOICES[choice]))
+    named = in_text or traits.colours("outfit_colo") or traits.colours("cloth")
+    cloth = named[0] if named else hex_colour(_OUTFIT_COLOURS.get(kind, _CLOTH_CHOICES[choice]))
     accents = in_text[1:] or traits.colours("accent")
     accent = accents[0] if accents else _default_accent(cloth, kind)
     return cloth, accent
@@ -198,20 +194,13 @@ def _default_accent(cloth: Rgb, kind: str) -> Rgb:
     return tint(cloth, 0.55) if sum(cloth) < 360 else shade(cloth, 0.55)
 
 
-def _pick(found: list[Rgb], fallback: str | None) -> Rgb:
-    if found:
-        return found[0]
-    return hex_colour(PAINTER_WORDS[fallback]) if fallback else None  # type: ignore[return-value]
+def _pick(found: list[Rgb], fallback: str) -> Rgb:
+    return found[0] if found else hex_colour(PAINTER_WORDS[fallback])
 
 
 def _near_word(text: str, words: str) -> list[Rgb]:
-    return [
-        c
-        for part in text.split(";")
-        for piece in part.split(",")
-        if says(piece, words)
-        for c in find_colours(piece)
-    ]
+    pieces = [piece for part in text.split(";") for piece in part.split(",") if says(piece, words)]
+    return [colour for piece in pieces for colour in find_colours(piece)]
 
 
 def _skin(text: str) -> Rgb:
@@ -242,15 +231,11 @@ def _fallback_style(age: str, choice: int) -> str:
     return "short" if age == "old" else _STYLE_CHOICES[choice]
 
 
-def _hair_order(text: str) -> Words:
-    # "long ponytail" is a ponytail and "short bob" a bob, but "messy short" stays short only if not spiky.
-    return HAIR_STYLES
-
-
 _OUTFIT_COLOURS = {
     "raincoat": "#f3c13a", "coat": "#26365f", "kimono": "#343d8c", "robe": "#f1ede4", "uniform": "#2d3a5c",
 }  # fmt: skip
 # Half the shoulder width, chin to hip, hip to ground.
 _PROPORTIONS = {
-    "child": (0.46, 1.12, 1.25), "slim": (0.56, 1.42, 1.95), "tall": (0.62, 1.58, 2.4), "broad": (0.80, 1.55, 1.85),
+    "child": (0.46, 1.12, 1.25), "slim": (0.56, 1.42, 1.95), "tall": (0.62, 1.58, 2.4),
+    "broad": (0.80, 1.55, 1.85),
 }  # fmt: skip

@@ -267,7 +267,8 @@ class Puppet:
         whole = self._toned(sheet)
         cut = round(sheet.origin[1] + self._waist * self.scale)
         # The bodice lies two pixels over the skirt, so that no seam opens when the skirt sways.
-        box = (0, 0, whole.width, min(whole.height, cut + 2)) if name == "bodice" else (0, cut, whole.width, whole.height)
+        box = (0, 0, whole.width, min(whole.height, cut + 2)) if name == "bodice" else (0, cut, whole.width,
+            whole.height)  # fmt: skip
         x, y = sheet.origin
         return sprite_of(whole.crop(box), (x, y - box[1]), self.scale)
 
@@ -312,7 +313,8 @@ def sheared(amount: float) -> Floats:
 def place(frame: Image.Image, sprite: Sprite, matrix: Floats) -> None:
     """Draws a sprite on an RGB frame under a matrix from the sprite's heads to pixels."""
     ox, oy = sprite.picture.origin
-    local = np.array(((1 / sprite.scale, 0, -ox / sprite.scale), (0, 1 / sprite.scale, -oy / sprite.scale), (0, 0, 1)))
+    local = np.array(((1 / sprite.scale, 0, -ox / sprite.scale), (0, 1 / sprite.scale, -oy / sprite.scale),
+        (0, 0, 1)))  # fmt: skip
     forward = matrix @ local
     width, height = sprite.picture.size
     corners = forward @ np.array(((0, width, 0, width), (0, 0, height, height), (1, 1, 1, 1)))
