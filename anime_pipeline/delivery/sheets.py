@@ -99,7 +99,7 @@ def _text(
     detail = f"take {take.take_number} · {detail}"
     verdict = verdicts.get(take.job_id)
     if verdict is None:
-        return TileText(label, detail, "incomplete", ("not judged yet",))
+        return TileText(label, detail, "incomplete", (context.description, "not judged yet"))
     if verdict.verdict == "passed":
         return TileText(label, detail, "passed", (context.description,))
     return TileText(

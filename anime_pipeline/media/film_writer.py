@@ -10,6 +10,7 @@ from types import TracebackType
 import av
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 from av.video.stream import VideoStream
 
 from anime_pipeline.media.atomic import whole_file
@@ -39,7 +40,7 @@ class FilmWriter:
         height: int,
         fps: float | Fraction,
         quality: int = 18,
-        preset: str = "faster",
+        preset: str = "veryfast",
     ) -> None:
         self.path = path
         self.frame_count = 0
@@ -48,6 +49,7 @@ class FilmWriter:
         self._given = (height, width, 3)
         self._options = {"crf": str(quality), "preset": preset, "tune": "animation", "x264-params": _X264}
         self._stack = ExitStack()
+        self._converter = VideoReformatter()  # one for all frames: setting it up costs as much as its work
 
     def __enter__(self) -> FilmWriter:
         with ExitStack() as stack:
@@ -70,8 +72,9 @@ class FilmWriter:
         even = np.pad(
             frame, ((0, self.height - frame.shape[0]), (0, self.width - frame.shape[1]), (0, 0)), mode="edge"
         )
-        picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24").reformat(
-            format="yuv420p", dst_colorspace="ITU709", dst_color_range="MPEG"
+        given = av.VideoFrame.from_ndarray(np.ascontiguousarray(even), format="rgb24")
+        picture = self._converter.reformat(
+            given, format="yuv420p", dst_colorspace=Colorspace.ITU709, dst_color_range=ColorRange.MPEG
         )
         picture.pts, picture.time_base = self.frame_count, 1 / self.fps
         self._container.mux(self._stream.encode(picture))

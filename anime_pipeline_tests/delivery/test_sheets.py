@@ -62,7 +62,7 @@ def test_each_cut_stands_as_its_newest_verdict_says(sheet: Sheet) -> None:
     assert [tile.lines for tile in sheet.tiles] == [
         ("What happens in 10",),
         ("flicker 0.4 is above 0.1",),
-        ("not judged yet",),
+        ("What happens in 30", "not judged yet"),
         ("aesthetic is unavailable",),
         ("What happens in 50",),
     ]
