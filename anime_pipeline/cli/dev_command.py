@@ -9,9 +9,10 @@ import sys
 
 import typer
 
-from anime_pipeline.cli.console import JsonOption, err, out, print_json
+from anime_pipeline.cli.console import JsonOption, out, print_json
 from anime_pipeline.cli.house import REPOSITORY, open_house
 from anime_pipeline.database import server
+from anime_pipeline.errors import UserError
 
 
 def env(as_json: JsonOption = False) -> None:
@@ -39,15 +40,17 @@ def dev(port: int = typer.Option(None, help="Port of the UI; default: ANIME_UI_P
         sys.executable, "-m", "dagster", "dev",
         "-w", str(REPOSITORY / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(chosen),
     ]  # fmt: skip
+    asked_to_stop: list[int] = []
     with subprocess.Popen(command, env=house.process_environment(), cwd=REPOSITORY) as process:
-        _forward_stop_signals(process)
+
+        def stop(signal_number: int, _frame: object) -> None:
+            asked_to_stop.append(signal_number)
+            # On Ctrl-C the terminal tells the child as well; this process only has to outlive it.
+            if signal_number == signal.SIGTERM:
+                process.send_signal(signal.SIGINT)
+
+        signal.signal(signal.SIGINT, stop)
+        signal.signal(signal.SIGTERM, stop)
         status = process.wait()
-    if status not in (0, -signal.SIGINT, -signal.SIGTERM):
-        err.print(f"dagster dev ended with status {status}; its messages are above.")
-    raise typer.Exit(0 if status in (0, -signal.SIGINT, -signal.SIGTERM) else 1)
-
-
-def _forward_stop_signals(process: subprocess.Popen[bytes]) -> None:
-    # On Ctrl-C the terminal tells the child as well; this process only has to outlive it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: process.send_signal(signal.SIGINT))
+    if status and not asked_to_stop:
+        raise UserError(f"dagster dev ended with status {status}; its messages are above.")

@@ -1,0 +1,136 @@
+"""Defends the command line: what it prints, in words and as JSON, its exit status, and that mistakes cost nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from anime_pipeline.settings import Settings
+from anime_pipeline_tests.story.files import small, write
+
+COMMAND = Path(sys.executable).with_name("anime-pipeline")
+EXAMPLE = Path(__file__).parents[2] / "examples" / "lantern-post" / "production.yaml"
+
+
+def run(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "ANIME_HOME": str(settings.home),
+        "ANIME_DATABASE_URL": str(settings.database_url),
+    }
+    return subprocess.run([COMMAND, *arguments], env=environment, capture_output=True, text=True, check=False)
+
+
+def test_ten_mistakes_give_ten_messages_and_nothing_is_written(
+    settings: Settings, session: Session, tmp_path: Path
+) -> None:
+    data = small()
+    data["project"]["fpss"] = 24
+    data["bible"]["color_palette"]["sea"] = "blue-ish"
+    data["characters"][0]["attributes"][0]["priority"] = "high"
+    data["characters"][1]["variations"] = [{"name": "coat", "type": "hat"}]
+    scene = data["episodes"][0]["scenes"][0]
+    scene["cast"][0]["costume_variant"] = "raincot"
+    scene["cast"].append({"character": "Nobody"})
+    scene["cuts"][0]["kind"] = "stil"
+    scene["cuts"][1]["duration_frames"] = 0
+    scene["cuts"][2]["dialogue"] = ["Kon: who is there?"]
+    data["episodes"][0]["scenes"][1]["number"] = 1
+    path = write(tmp_path, data)
+
+    told = run(settings, "import", str(path))
+    assert told.returncode == 1
+    assert "10 mistakes" in told.stderr
+    assert "Traceback" not in told.stderr
+    assert "did you mean" in told.stderr.lower()
+
+    listed = json.loads(run(settings, "import", str(path), "--json").stdout)["errors"]
+    assert len(listed) == 10
+    assert all(error["line"] > 0 and error["file"].endswith("production.yaml") for error in listed)
+    assert session.scalar(text("SELECT count(*) FROM characters")) == 0
+    assert session.scalar(text("SELECT count(*) FROM projects")) == 1, "only the default project"
+
+
+def test_importing_twice_changes_nothing_and_status_lists_every_cut(
+    settings: Settings, tmp_path: Path
+) -> None:
+    path = write(tmp_path, small())
+    planned = json.loads(run(settings, "import", str(path), "--dry-run", "--json").stdout)
+    assert planned["entries"]
+    assert run(settings, "status").returncode == 1, "a dry run writes nothing"
+    assert json.loads(run(settings, "import", str(path), "--json").stdout) == planned
+    assert json.loads(run(settings, "import", str(path), "--json").stdout)["entries"] == []
+
+    states = json.loads(run(settings, "status", "--json").stdout)
+    assert [state["cut_key"] for state in states] == [
+        "small.e01.s001.c0010",
+        "small.e01.s001.c0020",
+        "small.e01.s001.c0030",
+        "small.e01.s002.c0010",
+    ]
+    assert {state["state"] for state in states} == {"missing"}
+
+
+def test_a_prompt_says_where_its_parts_come_from(settings: Settings, tmp_path: Path) -> None:
+    run(settings, "import", str(write(tmp_path, small())))
+    prompt = json.loads(run(settings, "prompt", "small.e01.s001.c0010", "--json").stdout)
+    sources = {part["text"]: part["source"] for part in prompt["parts"]}
+    assert any("raincoat" in text and "outfit" in source for text, source in sources.items())
+    assert "harbour" in prompt["positive"]
+    assert prompt["negative"] == "blur"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("import", "nowhere.yaml"), "nowhere.yaml"),
+        (("import",), "Which file?"),
+        (("prompt", "small.e01.s001.c0010"), "small.e01.s001.c0010"),
+        (("prompt", "not a key"), "not a key"),
+        (("status", "nothing-here"), "no active cut"),
+        (("gates", "explain", "small.e01", "phase_9"), "phase_9"),
+        (("models", "where", "bufalo_l"), "buffalo_l"),
+        (("models", "fetch", "buffalo_l"), "--accept-licence"),
+    ],
+)
+def test_a_users_mistake_is_told_in_words(
+    settings: Settings, tmp_path: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    if "explain" in arguments:
+        run(settings, "import", str(write(tmp_path, small())))
+    done = run(settings, *arguments)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_schema_describes_the_example(settings: Settings) -> None:
+    schema = json.loads(run(settings, "import", "--schema").stdout)
+    assert set(yaml.safe_load(EXAMPLE.read_text())) <= set(schema["properties"])
+    assert schema["additionalProperties"] is False
+
+
+def test_env_is_what_a_shell_can_evaluate(settings: Settings) -> None:
+    lines = run(settings, "env").stdout.strip().splitlines()
+    assert all(line.startswith("export ") for line in lines)
+    environment = json.loads(run(settings, "env", "--json").stdout)
+    assert environment["DAGSTER_POSTGRES_URL"].startswith("postgresql+psycopg2://")
+    assert (Path(environment["DAGSTER_HOME"]) / "dagster.yaml").is_file()
+
+
+def test_gates_of_an_unrendered_story_are_incomplete(settings: Settings, tmp_path: Path) -> None:
+    run(settings, "import", str(write(tmp_path, small())))
+    verdicts = json.loads(run(settings, "gates", "show", "--json").stdout)
+    assert {verdict["verdict"] for verdict in verdicts} == {"incomplete"}
+    assert len(verdicts) == 4
+    refused = run(settings, "deliver", "small")
+    assert refused.returncode == 1
+    assert "phase_0_animatic" in refused.stdout + refused.stderr
