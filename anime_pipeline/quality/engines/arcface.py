@@ -29,11 +29,15 @@ SETTINGS: dict[str, object] = {"detection_side": DETECTION_SIDE}
 
 @dataclass(frozen=True)
 class ArcFace:
-    """The loaded pack. ``analysis`` is an ``insightface.app.FaceAnalysis``, ``crop`` its alignment."""
+    """The loaded pack. ``analysis`` is an ``insightface.app.FaceAnalysis``, ``crop`` its alignment.
+
+    ``folder`` is where it reads its files, again when it meets a new size; it goes when this goes.
+    """
 
     analysis: Any
     crop: Any
     bytes: int
+    folder: tempfile.TemporaryDirectory[str]
 
     def find(self, frames: Sequence[Frames]) -> list[list[Face]]:
         """Faces with embeddings of unit length; every face of the batch goes through the embedder at once."""
@@ -80,14 +84,14 @@ def _loaded(files: Sequence[Path]) -> ArcFace:
     app = importlib.import_module("insightface.app")
     align = importlib.import_module("insightface.utils.face_align")
     # FaceAnalysis opens every model in a folder, so it is given one with the verified files and no others
-    with tempfile.TemporaryDirectory() as folder:
-        for file in files:
-            (Path(folder) / file.name).symlink_to(file.absolute())
-        analysis = app.FaceAnalysis(
-            name=folder, allowed_modules=["detection", "recognition"], providers=onnx_providers()
-        )
-        analysis.prepare(ctx_id=0, det_size=(DETECTION_SIDE, DETECTION_SIDE))
-    return ArcFace(analysis, align.norm_crop, sum(file.stat().st_size for file in files))
+    folder = tempfile.TemporaryDirectory(prefix="arcface-")
+    for file in files:
+        (Path(folder.name) / file.name).symlink_to(file.absolute())
+    analysis = app.FaceAnalysis(
+        name=folder.name, allowed_modules=["detection", "recognition"], providers=onnx_providers()
+    )
+    analysis.prepare(ctx_id=0, det_size=(DETECTION_SIDE, DETECTION_SIDE))
+    return ArcFace(analysis, align.norm_crop, sum(file.stat().st_size for file in files), folder)
 
 
 def _box(box: npt.NDArray[np.float32]) -> tuple[float, float, float, float]:
