@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import struct
+import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,18 @@ __all__ = ["FilmWriter", "Frame", "MediaInfo", "frames_sha256", "iter_frames", "
 Frame = npt.NDArray[np.uint8]
 """A picture: uint8, height × width × 3, RGB."""
 
+# What Pillow's decoders raise when they stumble over damaged bytes.
+_BROKEN_PICTURE = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    AssertionError,
+    struct.error,
+    zlib.error,
+    Image.DecompressionBombError,
+)
 _PICTURE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM")
 _DECODER_OPTIONS = {"err_detect": "explode"}  # a damaged film is an error, not a concealed guess
 
@@ -121,7 +135,7 @@ def _pictures(path: Path) -> Iterator[tuple[Image.Image, int]]:
                 yield image, max(1, round(duration / shortest)) if shortest else 1
     except UnidentifiedImageError:
         raise DamagedMediaError(f"{path} is not a readable picture: its header is damaged") from None
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
+    except _BROKEN_PICTURE as error:
         raise DamagedMediaError(f"{path} cannot be decoded as a picture: {error}") from None
 
 
@@ -147,15 +161,16 @@ def _film_frames(path: Path) -> Iterator[Frame]:
 
 def _open_film(path: Path) -> InputContainer:
     try:
-        container = av.open(str(path), "r")
+        container = av.open(str(path), "r", metadata_errors="replace")
     except av.FFmpegError as error:
         raise MediaError(
             f"{path} is not a readable picture or film: {error.strerror}",
             "a film that was still being written when it was copied looks like this; copy or render it again",
         ) from None
-    if not container.streams.video:
+    # Where the file breaks off within its index, a stream may be known and how to decode it not.
+    if not any(getattr(stream, "codec_context", None) for stream in container.streams.video[:1]):
         container.close()
-        raise MediaError(f"{path} holds no pictures")
+        raise MediaError(f"{path} holds no pictures that can be decoded")
     return container
 
 

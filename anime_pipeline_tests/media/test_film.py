@@ -3,11 +3,12 @@ foreign file is an error that names it."""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 from PIL import Image
@@ -120,6 +121,14 @@ def film(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture
+def samples(film: Path, tmp_path: Path) -> list[Path]:
+    animations = [tmp_path / "loop.webp", tmp_path / "loop.gif"]
+    for path in animations:
+        save_animation(path, moving_square(5), fps=24)
+    return [film, *animations]
+
+
 @pytest.mark.parametrize("part", [0.0, 0.1, 0.5, 0.8, 0.97, 0.999])
 def test_a_film_cut_short_is_damaged(film: Path, part: float) -> None:
     data = film.read_bytes()
@@ -139,6 +148,19 @@ def test_a_picture_cut_short_is_damaged(tmp_path: Path, suffix: str, part: float
     data = path.read_bytes()
     path.write_bytes(data[: int(len(data) * part)])
     with pytest.raises(DamagedMediaError, match="frame"):
+        probe(path)
+
+
+@given(data=st.data())
+@examples(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_no_damage_raises_anything_else(samples: list[Path], tmp_path: Path, data: st.DataObject) -> None:
+    whole = data.draw(st.sampled_from(samples)).read_bytes()
+    broken = bytearray(whole[: data.draw(st.integers(0, len(whole)))])
+    for _ in range(data.draw(st.integers(0, 4)) if broken else 0):
+        broken[data.draw(st.integers(0, len(broken) - 1))] = data.draw(st.integers(0, 255))
+    path = tmp_path / "broken"
+    path.write_bytes(broken)
+    with contextlib.suppress(MediaError):
         probe(path)
 
 
