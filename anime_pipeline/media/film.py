@@ -6,6 +6,7 @@ import hashlib
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, cast
@@ -111,11 +112,16 @@ def _probe_picture(path: Path) -> MediaInfo:
 
 def _picture_frames(path: Path) -> Iterator[Frame]:
     for image, shown in _pictures(path):
-        if image.has_transparency_data:
-            black = Image.new("RGBA", image.size, (0, 0, 0, 255))
-            image = Image.alpha_composite(black, image.convert("RGBA"))
-        frame = np.asarray(image.convert("RGB"))
+        with _decoding(path):
+            frame = _rgb(image)
         yield from (frame for _ in range(shown))
+
+
+def _rgb(image: Image.Image) -> Frame:
+    if image.has_transparency_data:
+        black = Image.new("RGBA", image.size, (0, 0, 0, 255))
+        image = Image.alpha_composite(black, image.convert("RGBA"))
+    return np.asarray(image.convert("RGB"))
 
 
 def _pictures(path: Path) -> Iterator[tuple[Image.Image, int]]:
@@ -124,15 +130,20 @@ def _pictures(path: Path) -> Iterator[tuple[Image.Image, int]]:
     Encoders join equal neighbours into one picture that lasts longer; so a frame lasts as long as the
     shortest picture does.
     """
+    with _decoding(path), Image.open(path) as opened:
+        codec, animated = opened.format, getattr(opened, "n_frames", 1) > 1
+        shortest = min(_durations(opened)) if animated else 0.0
+        for image in ImageSequence.Iterator(opened):
+            image.load()
+            image.format = codec
+            duration = float(image.info.get("duration", 0))
+            yield image, max(1, round(duration / shortest)) if shortest else 1
+
+
+@contextmanager
+def _decoding(path: Path) -> Iterator[None]:
     try:
-        with Image.open(path) as opened:
-            codec, animated = opened.format, getattr(opened, "n_frames", 1) > 1
-            shortest = min(_durations(opened)) if animated else 0.0
-            for image in ImageSequence.Iterator(opened):
-                image.load()
-                image.format = codec
-                duration = float(image.info.get("duration", 0))
-                yield image, max(1, round(duration / shortest)) if shortest else 1
+        yield
     except UnidentifiedImageError:
         raise DamagedMediaError(f"{path} is not a readable picture: its header is damaged") from None
     except _BROKEN_PICTURE as error:
