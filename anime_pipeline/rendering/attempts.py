@@ -160,7 +160,9 @@ class Attempt:
                 frames = _Watched(_frames_of(paths), sum(info.frame_count for info in infos) // 2)
                 pixels = frames_sha256(frames)
                 files = [
-                    RenderedFile(self._store.put_file(path), info, "film" if info.kind == "video" else "frame")
+                    RenderedFile(
+                        self._store.put_file(path), info, "film" if info.kind == "video" else "frame"
+                    )
                     for path, info in zip(paths, infos, strict=True)
                 ]
                 if frames.seen is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 
 from sqlalchemy.exc import OperationalError
@@ -71,26 +72,24 @@ class _Drain:
             fleet = [FleetServer(self._settings, server) for server in render_servers(self._settings)]
             for server in fleet:
                 stack.callback(server.close)
-            threads = [
-                threading.Thread(target=self._work, args=(server,), name=f"render-{server.server.url}-{slot}")
-                for server in fleet
-                for slot in range(self._settings.prompts_in_flight)
-            ]
             beat = threading.Thread(target=self._beat, name="render-heartbeat", daemon=True)
             beat.start()
-            try:
-                for thread in threads:
-                    thread.start()
-                for thread in threads:
-                    while thread.is_alive():
-                        thread.join(0.5)
-            finally:
-                self._stop.set()
-                for thread in threads:
-                    thread.join()
-                self._ended.set()
-                beat.join()
-                self._release()
+            stack.callback(beat.join)
+            stack.callback(self._ended.set)
+            stack.callback(self._release)
+            # A pool, and no Thread.join here: one that a Ctrl-C interrupts believes ever after that its
+            # thread has ended (Python 3.11), and the takes of that thread would not be given back.
+            pool = stack.enter_context(
+                ThreadPoolExecutor(len(fleet) * self._settings.prompts_in_flight, "render")
+            )
+            stack.callback(self._stop.set)
+            wait(
+                [
+                    pool.submit(self._work, server)
+                    for server in fleet
+                    for _ in range(self._settings.prompts_in_flight)
+                ]
+            )
         if self._broken is not None:
             raise self._broken
         with session_scope(self._settings) as session:
@@ -121,6 +120,7 @@ class _Drain:
                 if database_failures > _DATABASE_TRIES:
                     self._break(error)
                     return
+                _log.warning("the database does not answer: %s", error)
                 self._stop.wait(_DATABASE_WAIT_SECONDS)
                 continue
             except Exception as error:  # a mistake of ours: end the drain, but release everything first
@@ -221,6 +221,7 @@ class _Drain:
             _log.warning("the leases of %s end by themselves: %s", self._worker_id, error)
 
     def _break(self, error: BaseException) -> None:
+        _log.error("the drain ends: %r", error)  # said here too, since a Ctrl-C would hide it
         with self._lock:
             self._broken = self._broken or error
         self._stop.set()

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-import anime_pipeline.preview.drawing as drawing
 from anime_pipeline.settings import Settings
 from anime_pipeline_tests.preview.running import RunningServer, running_preview_server
 from anime_pipeline_tests.rendering.studio import QuickArtist, Studio
@@ -17,7 +16,7 @@ from anime_pipeline_tests.rendering.studio import QuickArtist, Studio
 def artist(monkeypatch: pytest.MonkeyPatch) -> QuickArtist:
     """Draws quickly in place of the animatic's own drawing: these tests are about what happens around it."""
     one = QuickArtist()
-    monkeypatch.setattr(drawing, "draw_shot", one.draw, raising=False)
+    monkeypatch.setattr("anime_pipeline.preview.drawing.draw_shot", one.draw)
     return one
 
 

@@ -147,6 +147,19 @@ class Studio:
         with session_scope(self.settings) as session:
             return list(session.execute(text(sql), values).all())
 
+    def query_none(self, sql: str) -> None:
+        """Run statements that give no rows."""
+        with session_scope(self.settings) as session:
+            session.execute(text(sql))
+
+    def shown(self) -> list[Any]:
+        """The films and pictures of all takes, in the order of their jobs; thumbnails are not among them."""
+        return self.query("""
+            SELECT m.role, f.kind, f.frame_count, f.width, f.location
+            FROM studio.take_media m JOIN studio.media_files f USING (sha256)
+            WHERE m.role IN ('film', 'frame') ORDER BY m.job_id, m.position
+        """)
+
     def outcomes(self) -> Counter[str | None]:
         """How many attempts ended how; None for open ones."""
         return Counter(row.outcome for row in self.query("SELECT outcome FROM studio.render_attempts"))

@@ -65,7 +65,7 @@ def test_a_truncated_film_is_retried(studio: Studio) -> None:
     studio.server.misbehave("truncated_file")
     assert len(studio.render().finished) == 1
     assert studio.outcomes() == {"failed": 1, "succeeded": 1}
-    (row,) = studio.query("SELECT frame_count FROM studio.media_files")
+    (row,) = studio.shown()
     assert row.frame_count == 6
 
 
@@ -85,7 +85,7 @@ def test_a_finished_but_wrong_render_is_a_take_for_its_gate_to_fail(studio: Stud
     studio.server.misbehave(fault)
     assert len(studio.render().finished) == 1
     assert studio.outcomes() == {"succeeded": 1}
-    (row,) = studio.query("SELECT frame_count FROM studio.media_files")
+    (row,) = studio.shown()
     assert row.frame_count == (5 if fault == "wrong_frame_count" else 6)
 
 

@@ -15,20 +15,18 @@ def test_everything_is_rendered_once_and_recorded_whole(studio: Studio) -> None:
     report = studio.render()
     assert [take.cut_key[-5:] for take in report.finished] == ["c0010", "c0020", "c0030", "c0040"]
     assert (report.failed, report.waiting) == ([], [])
-    rows = studio.query("""
-        SELECT t.server_kind, t.pixels_sha256, f.kind, f.frame_count, f.width, m.role, f.location,
-               j.output_path
-        FROM studio.takes t JOIN jobs j ON j.id = t.job_id JOIN studio.take_media m ON m.job_id = t.job_id
-        JOIN studio.media_files f USING (sha256) ORDER BY t.job_id
-    """)
-    assert [(row.kind, row.role, row.frame_count) for row in rows] == [
-        ("image", "frame", 1),
-        ("image", "frame", 1),
-        ("video", "film", 4),
-        ("video", "film", 6),
+    assert [(row.kind, row.role, row.frame_count, row.width) for row in studio.shown()] == [
+        ("image", "frame", 1, 64),
+        ("image", "frame", 1, 64),
+        ("video", "film", 4, 64),
+        ("video", "film", 6, 64),
     ]
-    assert all(row.server_kind == "preview" and row.width == 64 for row in rows)
-    assert all(row.output_path == row.location and len(row.pixels_sha256) == 64 for row in rows)
+    takes = studio.query(
+        "SELECT server_kind, pixels_sha256, output_path FROM studio.takes JOIN jobs ON id = job_id "
+        "ORDER BY job_id"
+    )
+    assert all(take.server_kind == "preview" and len(take.pixels_sha256) == 64 for take in takes)
+    assert [take.output_path for take in takes] == [row.location for row in studio.shown()]
     assert all(
         row.gpu_seconds is not None for row in studio.query("SELECT gpu_seconds FROM studio.render_attempts")
     )
@@ -121,9 +119,8 @@ def test_several_takes_and_retakes_have_seeds_of_their_own(studio: Studio) -> No
 def test_a_missing_file_is_rendered_again_as_a_new_take(studio: Studio) -> None:
     studio.import_(stills(1))
     studio.render()
-    (location,) = studio.query("SELECT location FROM studio.media_files")[0]
-    stored = studio.settings.home / "media" / location
-    stored.unlink()
+    (row,) = studio.shown()
+    (studio.settings.home / "media" / row.location).unlink()
     assert studio.states()["c0010"].state == "missing"
     studio.render()
     assert studio.states()["c0010"].state == "current"
