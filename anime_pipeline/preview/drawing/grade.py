@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from PIL import Image, ImageFilter
 
@@ -24,6 +26,7 @@ def palette_colours(palette: dict[str, str]) -> tuple[Rgb, ...]:
     return tuple(colours)
 
 
+@lru_cache(maxsize=64)
 def grading(
     ambient: Factors, palette: tuple[Rgb, ...], pull: float, haze: tuple[Rgb, float] | None = None
 ) -> ImageFilter.Color3DLUT:

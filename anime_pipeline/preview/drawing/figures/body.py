@@ -113,7 +113,7 @@ def joints(look: Look, pose: ArmPose) -> tuple[Point, Point, Point]:
     reach = look.torso * 0.98 + 0.06
     upper, lower = reach * 0.5, reach * 0.48
     table: dict[ArmPose, tuple[float, float]] = {
-        "rest": (80.0, 86.0), "wave": (38.0, -78.0), "give": (66.0, 4.0), "hold": (70.0, -14.0),
+        "rest": (80.0, 86.0), "wave": (38.0, -78.0), "give": (56.0, -14.0), "hold": (70.0, -14.0),
         "raise": (-8.0, -62.0), "lap": (76.0, 150.0),
     }  # fmt: skip
     first, second = (math.radians(a) for a in table[pose])

@@ -89,7 +89,8 @@ def cast_of(
             puppet.stance.item_right) else None  # fmt: skip
         members.append(CastMember(actor_of(shot, look, spot, weather), spot, puppet, picture, _shadow(look,
             scale), glow))  # fmt: skip
-    return sorted(members, key=lambda member: -member.spot.depth)
+    # Who holds something out is in front: the thing must not vanish behind its receiver.
+    return sorted(members, key=lambda member: (-member.spot.depth, "give" in member.spot.deeds))
 
 
 def _picture(pixels: Pixels, look: Look, scale: float, table: ImageFilter.Color3DLUT) -> Sprite:
