@@ -71,7 +71,7 @@ def home() -> Iterator[Home]:
 
 @pytest.fixture(scope="module")
 def killed(home: Home) -> int:
-    """The demo, with its whole process group killed at a random moment; how many takes were finished by then."""
+    """The demo, its process group killed at a random moment; how many takes were finished by then."""
     wanted = random.randint(1, CUTS - 2)
     demo = subprocess.Popen(
         [COMMAND, "demo"], env=home.environment, start_new_session=True, stderr=subprocess.DEVNULL

@@ -26,7 +26,9 @@ class JobOutcome:
     error: str | None
 
 
-def run_jobs(house: House, steps: Sequence[str], while_running: Callable[[], None]) -> list[JobOutcome]:
+def run_jobs(
+    house: House, steps: Sequence[str], while_running: Callable[[], None] = lambda: None
+) -> list[JobOutcome]:
     """Run the steps (``sync``, ``job`` or ``job=key,key``) in order, calling ``while_running`` as they go.
 
     Raises:

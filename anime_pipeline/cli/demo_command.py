@@ -60,7 +60,7 @@ def demo(as_json: JsonOption = False) -> None:
         keys = active_cut_keys(session, PROJECT)
     outcomes = produce_cuts(house, keys)
     if not difference.is_empty:
-        outcomes += run_jobs(house, ["sync", "describe_characters"], lambda: None)
+        outcomes += run_jobs(house, ["sync", "describe_characters"])
     outcomes += assemble(house, PROJECT)
     result = _result(house, keys, [outcome for outcome in outcomes if outcome.error])
     print_json(_as_json(result)) if as_json else _print_result(result)

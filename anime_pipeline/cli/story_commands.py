@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from anime_pipeline.cli.console import JsonOption, out, print_json, print_table
+from anime_pipeline.cli.dagster_process import run_jobs
 from anime_pipeline.cli.house import House, open_house
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.errors import UserError
@@ -31,19 +32,22 @@ def import_production(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Bring the database up to a production file: all of it, or nothing where the file has a mistake."""
+    """Bring the database, and Dagster's partitions, up to a production file: all of it, or nothing."""
     if schema:
         print_json(production_json_schema())
         return
     if file is None:
         raise UserError("Which file?", "anime-pipeline import examples/lantern-post/production.yaml")
     try:
-        difference = import_file(open_house(), file, dry_run)
+        house = open_house()
+        difference = import_file(house, file, dry_run)
     except ProductionErrors as errors:
         if not as_json:
             raise
         print_json({"errors": [asdict(error) for error in errors.errors]})
         raise typer.Exit(1) from None
+    if not (dry_run or difference.is_empty):
+        run_jobs(house, ["sync"])
     print_json(difference.as_json()) if as_json else _print_difference(difference, dry_run)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 
 from sqlalchemy import select
@@ -14,7 +14,7 @@ from anime_pipeline.database.session import session_scope
 from anime_pipeline.media.errors import MediaError
 from anime_pipeline.media.film import Frame, frames_sha256, iter_frames, probe
 from anime_pipeline.media.store import MediaStore
-from anime_pipeline.media.thumbnail import webp_thumbnail
+from anime_pipeline.media.thumbnail import strip_positions, webp_strip
 from anime_pipeline.rendering.comfyui import ComfyClient
 from anime_pipeline.rendering.comfyui_errors import ComfyError
 from anime_pipeline.rendering.fleet import FleetServer
@@ -157,7 +157,7 @@ class Attempt:
                 # A file that cannot be decoded whole fails the attempt. One that can, but shows the wrong
                 # thing, is a take: its gate measures that and says so.
                 infos = [probe(path) for path in paths]
-                frames = _Watched(_frames_of(paths), sum(info.frame_count for info in infos) // 2)
+                frames = _Watched(_frames_of(paths), strip_positions(sum(i.frame_count for i in infos)))
                 pixels = frames_sha256(frames)
                 files = [
                     RenderedFile(
@@ -165,31 +165,30 @@ class Attempt:
                     )
                     for path, info in zip(paths, infos, strict=True)
                 ]
-                if frames.seen is not None:
-                    files.append(self._thumbnail(Path(folder) / "thumbnail.webp", frames.seen))
+                files.append(self._thumbnail(Path(folder) / "thumbnail.webp", frames.seen))
             except MediaError as error:
                 raise ComfyError(
                     "contract", f"the render cannot be used: {_unplaced(error, folder)}"
                 ) from error
         return Rendered(tuple(files), pixels, finished.seconds, self._server_kind)
 
-    def _thumbnail(self, path: Path, frame: Frame) -> RenderedFile:
-        path.write_bytes(webp_thumbnail(frame))
+    def _thumbnail(self, path: Path, frames: list[Frame]) -> RenderedFile:
+        path.write_bytes(webp_strip(frames))
         return RenderedFile(self._store.put_file(path), probe(path), "thumbnail")
 
 
 class _Watched:
-    """Frames on their way through, of which one is kept."""
+    """Frames on their way through, of which some are kept."""
 
-    def __init__(self, frames: Iterator[Frame], wanted: int) -> None:
+    def __init__(self, frames: Iterator[Frame], wanted: Collection[int]) -> None:
         self._frames = frames
         self._wanted = wanted
-        self.seen: Frame | None = None
+        self.seen: list[Frame] = []
 
     def __iter__(self) -> Iterator[Frame]:
         for number, frame in enumerate(self._frames):
-            if number == self._wanted:
-                self.seen = frame
+            if number in self._wanted:
+                self.seen.append(frame)
             yield frame
 
 

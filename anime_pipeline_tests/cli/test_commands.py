@@ -1,4 +1,4 @@
-"""Defends the command line: what it prints, in words and as JSON, its exit status, and that mistakes cost nothing."""
+"""Defends the command line: what it prints, as words and as JSON, its exit status, and what mistakes cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Defends a cut's way through Dagster: batches, partial failures, checks of single cuts, gates before masters."""
+"""Defends a cut's way through Dagster: batches, partial failures, checks of cuts, gates before masters."""
 
 from __future__ import annotations
 

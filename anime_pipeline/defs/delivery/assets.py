@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from anime_pipeline.defs.metadata import thumbnail
 from anime_pipeline.defs.partitions import EPISODES, SCENES
 from anime_pipeline.defs.quality.assets import quality_metrics
 from anime_pipeline.defs.story.assets import episodes, scenes
@@ -10,6 +11,8 @@ from anime_pipeline.delivery.masters import build_master
 from anime_pipeline.delivery.reels import build_reel
 from anime_pipeline.delivery.results import DeliveryResult
 from anime_pipeline.delivery.sheets import build_contact_sheet
+from anime_pipeline.media.film import iter_frames
+from anime_pipeline.media.thumbnail import webp_thumbnail
 from anime_pipeline.quality.gates import require_gate
 from anime_pipeline.quality.scores import binding_phases
 
@@ -53,7 +56,11 @@ def episode_masters(context: dg.AssetExecutionContext, studio: dg.ResourceParam[
                 require_gate(session, key, phase)
             result = build_master(session, studio.settings, key)
             sheet = build_contact_sheet(session, studio.settings, key)
-        metadata = {**_film_metadata(result), "contact_sheet": dg.MetadataValue.path(str(sheet.path))}
+        metadata = {
+            **_film_metadata(result),
+            "contact_sheet": dg.MetadataValue.path(str(sheet.path)),
+            "thumbnail": thumbnail(webp_thumbnail(next(iter_frames(sheet.path)), 900, 60_000)),
+        }
         context.add_asset_metadata(metadata, partition_key=key)
 
 
