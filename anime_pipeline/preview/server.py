@@ -76,11 +76,14 @@ class PreviewServer:
         return self.url
 
     async def stop(self) -> None:
-        """Interrupt what runs, close every socket, stop serving."""
+        """Close every socket, stop serving, interrupt what runs.
+
+        In this order, so that no client is told that a person interrupted what the server's end did.
+        """
         self.sockets.close()
-        await asyncio.to_thread(self._worker.stop)
         if self._runner is not None:
             await self._runner.cleanup()
+        await asyncio.to_thread(self._worker.stop)
         if self._claim is not None:
             os.close(self._claim)
             self._claim = None
