@@ -101,6 +101,10 @@ DEEDS: Words = {
     "look_down": "look down|looks down|looking down|lowers|reads|reading|stares at the ground",
     "wave": "wave|waves|waving|greets|beckons|salutes",
     "give": "hold out|holds out|holding out|hand over|hands over|hands|gives|offers|offering|delivers",
+    "hold": (
+        "holds the|holds a|holds her|holds his|holding the|holding a|holding her|holding his|carries|clutches"
+        "|reads|reading|with a lantern|with the lantern|with the letter|with a letter"
+    ),
     "hold_up": "raises|lifts|holds up|lights|points|reaches",
     "bow": "bow|bows|bowing|nods",
     "jump": "jump|jumps|jumping|leaps|hops|bounces|dances",

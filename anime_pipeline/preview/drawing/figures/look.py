@@ -67,7 +67,7 @@ BUILDS: Words = {
     "slim": "slim|slender|thin|average|medium|lean",
 }
 _SKINS: Words = {
-    "#8a5a3c": "dark|deep|brown|ebony", "#c68e62": "tan|tanned|olive|bronze|weathered|sun-browned",
+    "#8a5a3c": "dark|deep|brown|ebony", "#c68e62": "tan|tanned|olive|bronze", "#eec3a2": "weathered|sun-browned|ruddy",
     "#f9ded0": "pale|porcelain|fair|light|ivory", "#f6d3b8": "warm|peach|medium|rosy",
 }  # fmt: skip
 _HAIR_CHOICES = ("teal", "chestnut", "raven", "blond", "auburn", "plum", "silver", "rose")
@@ -115,11 +115,11 @@ def look_of(figure: ShotFigure) -> Look:
     )
     everything = " ; ".join((figure.name, *traits.values))
     age = _age(f"{traits.text('age')} ; {everything}")
-    outfit_text = figure.outfit or traits.text(
-        "outfit", "clothes", "clothing", "costume", without="color|colour"
-    )
+    usual = traits.text("outfit", "clothes", "clothing", "costume", without="color|colour")
+    outfit_text = figure.outfit or usual
     accessories = all_meanings(f"{extras} ; {outfit_text} ; {hair_text}", ACCESSORIES)
-    kind = first_meaning(outfit_text, OUTFITS) or "tunic"
+    # An outfit whose name says nothing (``festival``) is cut as the attributes say.
+    kind = first_meaning(outfit_text, OUTFITS) or first_meaning(usual, OUTFITS) or "tunic"
     cloth, accent = _cloth_colours(outfit_text, kind, traits, rng.choice(len(_CLOTH_CHOICES)))
     hair = _pick(traits.colours("hair"), _HAIR_CHOICES[rng.integers(len(_HAIR_CHOICES))])
     if not traits.colours("hair") and age == "old":
