@@ -32,8 +32,8 @@ from anime_pipeline.quality.engines.subject_consistency import (
 )
 from anime_pipeline.quality.engines.torch_runtime import load_state
 from anime_pipeline_tests.quality.engines.measuring import measure
+from anime_pipeline_tests.quality.engines.plain_dino import dino_state, plain_dino
 from anime_pipeline_tests.quality.engines.random_weights import Shelf
-from anime_pipeline_tests.quality.engines.test_towers import dino_state, plain_dino
 from anime_pipeline_tests.quality.films import panning
 
 torch = pytest.importorskip("torch")
