@@ -144,7 +144,7 @@ def stance_of(look: Look, spot: Spot, action: str) -> Stance:
         arms[busy], items[busy] = "give", item or "letter"
     elif "wave" in spot.deeds:
         arms[busy] = "wave"
-    elif "hold" in spot.deeds and item is not None and "hold_up" not in spot.deeds:
+    elif "hold" in spot.deeds and "hold_up" not in spot.deeds:
         arms[busy], items[busy] = "hold", item
     elif "hold_up" in spot.deeds:
         arms[busy], items[busy] = "raise", item
