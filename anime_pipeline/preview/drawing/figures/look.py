@@ -67,7 +67,8 @@ BUILDS: Words = {
     "slim": "slim|slender|thin|average|medium|lean",
 }
 _SKINS: Words = {
-    "#8a5a3c": "dark|deep|brown|ebony", "#c68e62": "tan|tanned|olive|bronze", "#eec3a2": "weathered|sun-browned|ruddy",
+    "#8a5a3c": "dark|deep|brown|ebony", "#c68e62": "tan|tanned|olive|bronze",
+    "#eec3a2": "weathered|sun-browned|ruddy",
     "#f9ded0": "pale|porcelain|fair|light|ivory", "#f6d3b8": "warm|peach|medium|rosy",
 }  # fmt: skip
 _HAIR_CHOICES = ("teal", "chestnut", "raven", "blond", "auburn", "plum", "silver", "rose")
