@@ -68,16 +68,23 @@ class FaceSimilarity:
         return begin(METRIC, provenance, lambda: self._loaded(provenance, facts))
 
     def _loaded(self, provenance: Provenance, facts: TakeFacts) -> Accumulator:
-        load = _LOADERS[self.backend]
-        load(self.models_dir)
+        face_backend(self.backend, self.models_dir)
         anchors = {name: facts.face_anchors[name] for name in facts.figures}
         step = sampling_step(facts.fps, LOOKS_PER_SECOND)
-        return Likenesses(provenance, anchors, lambda: load(self.models_dir), step)
+        return Likenesses(provenance, anchors, lambda: face_backend(self.backend, self.models_dir), step)
 
 
 _WEIGHTS = {"arcface": arcface.WEIGHTS, "ccip": ccip.WEIGHTS}
 _SETTINGS = {"arcface": arcface.SETTINGS, "ccip": ccip.SETTINGS}
 _LOADERS: dict[str, Callable[[Path], FaceBackend]] = {"arcface": arcface.load, "ccip": ccip.load}
+
+
+def face_backend(name: str, models_dir: Path) -> FaceBackend:
+    """The loaded backend, ``arcface`` or ``ccip``, to enrol and calibrate with.
+
+    Raises WeightsError for model files that are absent or wrong, ImportError for an absent package.
+    """
+    return _LOADERS[name](models_dir)
 
 
 @dataclass

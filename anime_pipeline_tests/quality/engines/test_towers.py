@@ -4,6 +4,7 @@ mistaken for GELU; DINO equal to a plain transcription with its own interpolatio
 
 from __future__ import annotations
 
+import argparse
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,10 @@ import pytest
 from PIL import Image
 
 from anime_pipeline.quality.engines import pictures
+from anime_pipeline.quality.engines.embeddings import CLIP, CSD
 from anime_pipeline.quality.engines.vision_transformer import clip_tower, dino_tower
 from anime_pipeline_tests.quality.engines.plain_dino import dino_state, plain_dino
+from anime_pipeline_tests.quality.engines.random_weights import Shelf
 from anime_pipeline_tests.quality.films import panning
 
 torch = pytest.importorskip("torch")
@@ -22,11 +25,12 @@ VISION = {"layers": 3, "width": 64, "patch_size": 16, "image_size": 64, "head_wi
 TEXT = {"context_length": 8, "vocab_size": 64, "width": 16, "heads": 2, "layers": 1}
 
 
-def open_clip_model(quick_gelu: bool) -> Any:
+def open_clip_model(quick_gelu: bool, **vision: int) -> Any:
     """A small CLIP of open_clip's with random weights."""
     module = pytest.importorskip("open_clip.model")
     torch.manual_seed(3)
-    model = module.CLIP(embed_dim=24, vision_cfg=VISION, text_cfg=TEXT, quick_gelu=quick_gelu).eval()
+    config = {**VISION, **vision}
+    model = module.CLIP(embed_dim=24, vision_cfg=config, text_cfg=TEXT, quick_gelu=quick_gelu).eval()
     for name, tensor in model.visual.named_parameters():
         torch.nn.init.normal_(tensor, 1.0 if name.startswith("ln") and "weight" in name else 0.0, 0.2)
     return model
@@ -43,6 +47,27 @@ def test_clip_is_equal_to_open_clip(quick_gelu: bool) -> None:
     torch.testing.assert_close(tower.embed(prepared), expected, rtol=0, atol=1e-5)
     other = clip_tower(model.visual.state_dict(), "cpu", not quick_gelu, head_width=16).embed(prepared)
     assert (other - expected).abs().max() > 1e-3
+
+
+@pytest.mark.parametrize("step", ["clip", "csd"])
+def test_embeddings_from_published_files(step: str, shelf: Shelf) -> None:
+    """CLIP's file holds its text tower too; CSD's is a trainer's, with a style head for a projection."""
+    model = open_clip_model(True, patch_size=32, image_size=224, head_width=64)
+    film = panning(3, 120, 200, 4, 2)
+    if step == "clip":
+        shelf.lay("clip-vit-l-14", {name: value.clone() for name, value in model.state_dict().items()})
+        found = CLIP.embed(film, shelf.folder)
+    else:
+        head = torch.randn(64, 12)
+        tower = {name: value for name, value in model.visual.state_dict().items() if name != "proj"}
+        state = {f"module.backbone.{name}": value for name, value in tower.items()}
+        state |= {"module.last_layer_style": head, "module.last_layer_content": torch.randn(64, 12)}
+        shelf.lay("csd-vit-l", {"model_state_dict": state, "args": argparse.Namespace(lr=0.1), "epoch": 3})
+        model.visual.proj = torch.nn.Parameter(head)
+        found = CSD.embed(film, shelf.folder)
+    with torch.no_grad():
+        expected = model.encode_image(pictures.clip_pictures(film), normalize=True)
+    np.testing.assert_allclose(found, expected.numpy(), rtol=0, atol=1e-5)
 
 
 @pytest.mark.parametrize(("height", "width"), [(224, 224), (360, 640), (301, 233), (100, 90)])
