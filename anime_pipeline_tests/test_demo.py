@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from anime_pipeline.database import server
 from anime_pipeline.database.session import session_scope
@@ -113,6 +113,16 @@ def test_a_killed_demo_is_finished_by_the_next_without_loss_or_double(
         store.verify(file.sha256, file.suffix)
     rowless = {path.stem for path in (home.settings.home / "media").glob("??/*")} - {f.sha256 for f in files}
     assert len(rowless) <= 2, "a file may be stored just before its row; never a row before its file"
+
+
+def test_the_run_that_was_killed_is_not_shown_as_running(home: Home, killed: int, demo: Any) -> None:
+    engine = create_engine(server.dagster_database_url(home.settings))
+    with engine.connect() as connection:
+        statuses = connection.execute(text("SELECT status, count(*) FROM runs GROUP BY status")).all()
+        slots = connection.execute(text("SELECT count(*) FROM concurrency_slots WHERE run_id IS NOT NULL"))
+        assert slots.scalar() == 0
+    engine.dispose()
+    assert {status for status, _ in statuses} == {"SUCCESS", "FAILURE"}
 
 
 def test_the_demo_gates_on_merit_and_says_what_was_not_measured(demo: Any) -> None:

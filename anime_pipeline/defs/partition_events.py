@@ -6,7 +6,7 @@ must not be lost with a failed one, so they are then recorded one by one before 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import dagster as dg
@@ -40,11 +40,14 @@ def record_partitions(
     )
 
 
-def record_data_versions(context: dg.AssetExecutionContext, versions: Mapping[str, str]) -> None:
-    """Record each partition's own data version (key → hash).
+def output_with_data_versions(
+    context: dg.AssetExecutionContext, versions: Mapping[str, str]
+) -> Iterator[dg.Output[None]]:
+    """The asset's output, and then each partition's own data version (key → hash).
 
-    An output has one data version for its whole range, so every partition gets a second, exact record.
+    An output has one data version for its whole range; the newest record counts, so the exact ones follow.
     """
+    yield dg.Output(None)
     for key, version in versions.items():
         context.log_event(
             dg.AssetMaterialization(

@@ -61,7 +61,7 @@ def _recipe_row(recipe: Recipe) -> dict[str, Any]:
         "workflow": recipe.workflow,
         "inputs": recipe.inputs,
         "models": recipe.models,
-        "versions": {},
+        "versions": recipe.versions,
         "template_name": recipe.template_name,
         "template_sha256": recipe.template_sha256,
     }

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from anime_pipeline.preview import DRAWING_VERSION
 from anime_pipeline.rendering.canonical import sha256_of
 from anime_pipeline.rendering.filling import PREFIX_PLACEHOLDER, Absent, check_serves, fill
 from anime_pipeline.rendering.ingredients import Ingredients, Question, answer, picture_shas, seed_of
@@ -20,13 +21,14 @@ class Recipe:
     """A filled graph with its inputs.
 
     ``inputs`` maps the name that the graph calls an input picture to its sha256, ``models`` the model folder
-    to the files used from it. Where the graph saves its result, the prefix is a placeholder, so that it has
-    no part in the hash.
+    to the files used from it. ``versions`` names what draws the graph, where that is known beforehand. Where
+    the graph saves its result, the prefix is a placeholder, so that it has no part in the hash.
     """
 
     workflow: Graph
     inputs: dict[str, str]
     models: dict[str, list[str]]
+    versions: dict[str, int]
     template_name: str
     template_sha256: str
     recipe_hash: str
@@ -51,19 +53,21 @@ def compose_recipe(
     inputs = _inputs_in(
         graph, {f"{sha}{suffixes[sha]}": sha for sha in picture_shas(context) if sha in suffixes}
     )
+    versions = _versions_of(graph)
     return Recipe(
         workflow=graph,
         inputs=inputs,
         models=models_of(graph),
+        versions=versions,
         template_name=template.name,
         template_sha256=template.sha256,
-        recipe_hash=recipe_hash(graph, inputs),
-        ingredients=ingredients,
+        recipe_hash=recipe_hash(graph, inputs, versions),
+        ingredients=ingredients | {f"renderer.{name}": number for name, number in versions.items()},
         seed=seed_of(context, variant),
     )
 
 
-def recipe_hash(graph: Graph, inputs: Mapping[str, str], versions: Mapping[str, str] | None = None) -> str:
+def recipe_hash(graph: Graph, inputs: Mapping[str, str], versions: Mapping[str, int] | None = None) -> str:
     """The name of a recipe. Titles and other ``_meta`` decide no pixel and stay out."""
     nodes = {
         node_id: {"class_type": node["class_type"], "inputs": node["inputs"]}
@@ -113,6 +117,11 @@ def _answers(question: Question, template: Template) -> tuple[dict[str, Any], In
         if not isinstance(values[slot], Absent):
             ingredients |= parts
     return values, ingredients
+
+
+def _versions_of(graph: Graph) -> dict[str, int]:
+    draws = any(node["class_type"] == "AnimaticShot" for node in graph.values())
+    return {"animatic": DRAWING_VERSION} if draws else {}
 
 
 def _inputs_in(graph: Graph, pictures: Mapping[str, str]) -> dict[str, str]:

@@ -63,9 +63,7 @@ class Line:
                 resources={"io_manager": dg.mem_io_manager},
             ),
         ).resolve_job_def(job)
-        return job_def.execute_in_process(
-            instance=self.instance, tags=range_tags(keys), raise_on_error=False
-        )
+        return job_def.execute_in_process(instance=self.instance, tags=range_tags(keys), raise_on_error=False)
 
     def recorded(self, asset: str) -> set[str]:
         """Partitions of an asset that are materialized."""

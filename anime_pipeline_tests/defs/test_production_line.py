@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import dagster as dg
+import pytest
 from sqlalchemy import text
 
 from anime_pipeline.defs.studio import Studio as StudioResource
@@ -73,6 +74,37 @@ def test_frames_carry_what_the_ui_shows(line: Line) -> None:
     assert "subject_consistency" in str(shown["not_measured"].value)
 
 
+def data_versions(line: Line) -> dict[str, str]:
+    """Cut key → newest data version of the asset `cuts`."""
+    versions = {}
+    keys = line.studio.keys()
+    for key in keys:
+        record = line.instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=dg.AssetKey("cuts"), asset_partitions=[key]), limit=1
+        ).records[0]
+        assert record.asset_materialization is not None
+        versions[key] = str((record.asset_materialization.tags or {})["dagster/data_version"])
+    return versions
+
+
+def test_the_data_version_of_a_cut_is_that_of_its_pixels(line: Line) -> None:
+    data = production()
+    line.studio.import_(data)
+    line.sync()
+    keys = line.studio.keys()
+    assert line.run("describe_cuts", keys).success
+    before = data_versions(line)
+    assert len(set(before.values())) == len(keys)
+
+    cuts = data["episodes"][0]["scenes"][0]["cuts"]
+    cuts[0]["dialogue"] = ["Mika: it never stops"]
+    data["characters"][1]["attributes"][0]["value"] = "silver"
+    line.studio.import_(data)
+    assert line.run("describe_cuts", keys).success
+    changed = {key for key, version in data_versions(line).items() if version != before[key]}
+    assert changed == {keys[1], keys[3]}, "Toru's cuts; a still's dialogue decides no pixel"
+
+
 def test_a_second_run_renders_nothing(line: Line) -> None:
     keys = produce(line, production())
     before = line.studio.renders
@@ -104,17 +136,18 @@ def test_one_failing_cut_of_ten_costs_the_nine_nothing(line: Line) -> None:
     assert line.recorded("frames") == set(keys)
 
 
-def test_a_broken_render_fails_its_check_and_is_not_selected(line: Line) -> None:
+@pytest.mark.parametrize("fault", ["black_frames", "wrong_frame_count", "frozen_video"])
+def test_a_broken_render_fails_its_check_and_is_not_selected(line: Line, fault: str) -> None:
     line.studio.import_(production())
     line.sync()
-    keys = line.studio.keys()
-    line.studio.server.misbehave("black_frames", times=None, match=keys[1])
+    *_, broken = keys = line.studio.keys()
+    line.studio.server.misbehave(fault, times=None, match=broken)
 
     assert line.run("render_cuts", keys).success
     measured = line.run("measure_cuts", keys)
 
-    assert evaluations(measured, "media_contract") == {key: key != keys[1] for key in keys}
-    assert evaluations(measured, "take_gate") == {key: key != keys[1] for key in keys}
+    assert evaluations(measured, "media_contract") == {key: key != broken for key in keys}
+    assert evaluations(measured, "take_gate") == {key: key != broken for key in keys}
     assert measured.success, "a cut's own check must not turn the batch red"
     with StudioResource(line.studio.settings).session() as session:
         selected = session.execute(text("SELECT count(*) FROM studio.takes WHERE selected")).scalar()

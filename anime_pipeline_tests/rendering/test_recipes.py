@@ -170,7 +170,7 @@ def test_without_a_background_picture_its_node_is_gone() -> None:
 def test_ids_and_titles_decide_nothing() -> None:
     composed = recipe()
     plain = {key: {**node, "_meta": {}} for key, node in composed.workflow.items()}
-    assert recipe_hash(plain, composed.inputs) == composed.recipe_hash
+    assert recipe_hash(plain, composed.inputs, composed.versions) == composed.recipe_hash
 
 
 def test_each_attempt_has_its_own_prefix_and_the_servers_names() -> None:
@@ -194,3 +194,12 @@ def test_seeds_are_in_range_and_differ_by_variant(seed: int, variant: int) -> No
 def test_seeds_stay_what_they_are() -> None:
     """Another derivation would make every take of every studio stale."""
     assert seed_of(CUT, 1) == 12605724097584182625
+
+
+def test_another_drawing_makes_animatics_stale_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = recipe()
+    monkeypatch.setattr("anime_pipeline.rendering.recipes.DRAWING_VERSION", 999)
+    after = recipe()
+    assert after.recipe_hash != before.recipe_hash
+    (change,) = changes_between(before.ingredients, after.ingredients)
+    assert (change.field, change.new) == ("renderer.animatic", 999)

@@ -1,11 +1,13 @@
 """The story as assets: what the database holds of characters, episodes, scenes and cuts."""
 
+from collections.abc import Iterator
+
 import dagster as dg
 from sqlalchemy import select
 
 from anime_pipeline.database.models import Character, CharacterVariation, Project
 from anime_pipeline.defs.metadata import rows_table
-from anime_pipeline.defs.partition_events import record_data_versions
+from anime_pipeline.defs.partition_events import output_with_data_versions
 from anime_pipeline.defs.partitions import CUT_BATCHES, CUTS, EPISODES, SCENES
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.rendering.canonical import sha256_of
@@ -49,9 +51,11 @@ def characters(studio: dg.ResourceParam[Studio]) -> dg.MaterializeResult[None]:
     backfill_policy=dg.BackfillPolicy.single_run(),
     deps=[dg.AssetDep(characters, partition_mapping=dg.AllPartitionMapping())],
 )
-def episodes(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) -> None:
+def episodes(
+    context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]
+) -> Iterator[dg.Output[None]]:
     """One episode of the show: its scenes in order, how many cuts they have and how long they run."""
-    _describe_scopes(context, studio)
+    yield from output_with_data_versions(context, _describe_scopes(context, studio))
 
 
 @dg.asset(
@@ -63,9 +67,9 @@ def episodes(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]
     backfill_policy=dg.BackfillPolicy.single_run(),
     deps=[dg.AssetDep(episodes, partition_mapping=dg.AllPartitionMapping())],
 )
-def scenes(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) -> None:
+def scenes(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) -> Iterator[dg.Output[None]]:
     """One scene: a place at a time of day in a mood, with its cast and its cuts."""
-    _describe_scopes(context, studio)
+    yield from output_with_data_versions(context, _describe_scopes(context, studio))
 
 
 @dg.asset(
@@ -77,7 +81,7 @@ def scenes(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) 
     backfill_policy=CUT_BATCHES,
     deps=[dg.AssetDep(scenes, partition_mapping=dg.AllPartitionMapping())],
 )
-def cuts(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) -> None:
+def cuts(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) -> Iterator[dg.Output[None]]:
     """One cut as written: what is seen, from where, by whom, for how long.
 
     Its data version is the hash of everything that decides its pixels; a changed line of dialogue that moves
@@ -89,7 +93,8 @@ def cuts(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) ->
         states = states_of(session, studio.settings, list(contexts), check_files=False)
     for key, cut in contexts.items():
         context.add_asset_metadata(_cut_metadata(cut), partition_key=key)
-    record_data_versions(context, {s.cut_key: s.recipe_hash or "not renderable" for s in states})
+    versions = {state.cut_key: state.recipe_hash or "not renderable" for state in states}
+    yield from output_with_data_versions(context, versions)
 
 
 def _cut_metadata(cut: CutContext) -> dict[str, dg.MetadataValue]:
@@ -103,8 +108,8 @@ def _cut_metadata(cut: CutContext) -> dict[str, dg.MetadataValue]:
     }
 
 
-def _describe_scopes(context: dg.AssetExecutionContext, studio: Studio) -> None:
-    """Metadata and data version of each scene or episode of the run, from the cuts below it."""
+def _describe_scopes(context: dg.AssetExecutionContext, studio: Studio) -> dict[str, str]:
+    """Add each scene's or episode's metadata, from the cuts below it; their data versions by key."""
     versions: dict[str, str] = {}
     with studio.session() as session:
         below = {key: active_cut_keys(session, key) for key in context.partition_keys}
@@ -130,4 +135,4 @@ def _describe_scopes(context: dg.AssetExecutionContext, studio: Studio) -> None:
             partition_key=key,
         )
         versions[key] = sha256_of(rows)
-    record_data_versions(context, versions)
+    return versions
