@@ -3,8 +3,9 @@
     python benchmarks/metrics.py [--quick] [--json]
 
 Random weights on made frames: speed does not depend on what a network has learned. Both sides are given
-decoded frames. Prints medians and the ratio of each pair; the exit status is 1 where a target isn't met. It
-needs the extras ``metrics`` and ``references``.
+decoded frames, except for the phase as a whole (not in --quick), which begins with a file. Prints medians and
+the ratio of each pair; the exit status is 1 where a target isn't met. It needs the extras ``metrics`` and
+``references``.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +30,23 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from anime_pipeline.quality.engines import weights
+from anime_pipeline.media.film import FilmWriter, iter_frames
+from anime_pipeline.quality.engines import opencv, weights
 from anime_pipeline.quality.engines.embeddings import DINO
-from anime_pipeline.quality.engines.protocol import Engine, Frames, TakeFacts
+from anime_pipeline.quality.engines.motion_smoothness import MotionSmoothness, middle_frame
+from anime_pipeline.quality.engines.protocol import Engine, FrameChunk, Frames, TakeFacts
 from anime_pipeline.quality.engines.stream import EngineStream
 from anime_pipeline.quality.engines.subject_consistency import SubjectConsistency
+from anime_pipeline.quality.engines.temporal_flicker import TemporalFlicker
 from anime_pipeline.quality.engines.temporal_lpips import TemporalLpips
 from anime_pipeline.quality.engines.torch_runtime import device
 
 sys.path.insert(0, str(Path(__file__).parents[1]))  # the tests' references and films are not installed
 from anime_pipeline_tests.quality.engines.plain_dino import dino_state, plain_dino
 from anime_pipeline_tests.quality.films import panning
+
+Source = Callable[[], Iterable[Frames]]
+"""Frames, from the first on at each call."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,7 @@ class Race:
     target: float
     ours: Callable[[], float]
     other: Callable[[], float]
+    turns: int = 7
 
 
 def main() -> int:
@@ -61,7 +70,10 @@ def main() -> int:
     asked = parser.parse_args()
     warnings.filterwarnings("ignore")
     with tempfile.TemporaryDirectory() as folder:
-        results = {race.name: run(race, 2 if asked.quick else 7) for race in races(Path(folder), asked.quick)}
+        results = {
+            race.name: run(race, 2 if asked.quick else race.turns)
+            for race in races(Path(folder), asked.quick)
+        }
     if asked.json:
         print(json.dumps(results))
     else:
@@ -75,19 +87,20 @@ def races(models_dir: Path, quick: bool) -> list[Race]:
     found = []
     for width, height, frames, target in ((512, 288, 16, 2.0), (1280, 720, 5, 1.6)):
         film = panning(frames if quick else 5 * frames, height, width, 3)
-        name = f"temporal LPIPS, {width}×{height}, {len(film)} frames, {device()}"
-        target = 5.0 if device() == "cuda" else target
         found.append(
             Race(
-                name,
-                target,
-                engine_on(TemporalLpips(models_dir, "lpips-alex"), film),
-                pairs_of(network, film),
+                f"temporal LPIPS, {width}×{height}, {len(film)} frames, {device()}",
+                5.0 if device() == "cuda" else target,
+                engines_on([TemporalLpips(models_dir, "lpips-alex")], film.__iter__),
+                pairs_of(network, film.__iter__),
             )
         )
     film = panning(4 if quick else 24, 720, 1280, 3)
     name = f"subject consistency, 1280×720, {len(film)} frames, {device()}"
-    found.append(Race(name, 1.6, engine_on(SubjectConsistency(models_dir), film), frames_of(film)))
+    ours = engines_on([SubjectConsistency(models_dir)], film.__iter__)
+    found.append(Race(name, 1.6, ours, frames_of(film.__iter__)))
+    if not quick:
+        found.append(phase_3(models_dir, network, 120))
     return found
 
 
@@ -114,52 +127,98 @@ def lay_weights(models_dir: Path) -> Any:
     return network
 
 
-def engine_on(engine: Engine, film: Frames) -> Callable[[], float]:
-    """Ours: the engine as the product runs it, chunk by chunk."""
+def engines_on(engines: Sequence[Engine], source: Source) -> Callable[[], float]:
+    """Ours: the engines as the product runs them, chunk by chunk; the sum of their values."""
 
     def measure() -> float:
-        stream = EngineStream([engine], TakeFacts("video"))
-        for frame in film:
+        stream = EngineStream(engines, TakeFacts("video"))
+        for frame in source():
             stream.add(frame)
-        value = stream.finish()[engine.metric].value
-        assert value is not None
-        return value
+        return sum(score.value or 0.0 for score in stream.finish().values())
 
     return measure
 
 
-def pairs_of(network: Any, film: Frames) -> Callable[[], float]:
+def pairs_of(network: Any, source: Source) -> Callable[[], float]:
     """The package's loop over pairs; each frame is made a tensor once."""
 
     def measure() -> float:
-        total, before = 0.0, None
+        distances, before = [], None
         with torch.no_grad():
-            for frame in film:
+            for frame in source():
                 after = lpips.im2tensor(frame).to(device())
                 if before is not None:
-                    total += network(before, after).item()
+                    distances.append(network(before, after).item())
                 before = after
-        return total / (len(film) - 1)
+        return float(np.mean(distances))
 
     return measure
 
 
-def frames_of(film: Frames) -> Callable[[], float]:
+def frames_of(source: Source) -> Callable[[], float]:
     """VBench's loop: DINO called frame by frame, each compared with the one before it and the first."""
     state = {name: value.to(device()) for name, value in dino_state(768, 12).items()}
 
     def measure() -> float:
-        total, features = 0.0, []
+        values: list[float] = []
+        features: list[Any] = []
         with torch.no_grad():
-            for frame in film:
+            for frame in source():
                 picture = DINO.prepare(frame[None], device())
                 features.append(torch.nn.functional.normalize(plain_dino(state, picture, heads=12), dim=-1))
                 if len(features) > 1:
                     likeness = [torch.cosine_similarity(features[-1], features[at]).item() for at in (-2, 0)]
-                    total += sum(max(0.0, value) for value in likeness) / 2
-        return total / (len(film) - 1)
+                    values.append(sum(max(0.0, value) for value in likeness) / 2)
+        return float(np.mean(values))
 
     return measure
+
+
+def smoothness_of(source: Source) -> float:
+    """VBench's motion smoothness over a list of frames, with the same optical flow as ours."""
+    frames, flow = list(source()), opencv.new_flow()
+    differences = []
+    for t in range(1, len(frames) - 1, 2):
+        around = (frames[t - 1], frames[t + 1])
+        pictures = [opencv.flow_pictures(FrameChunk(frame[None], 0))[0] for frame in around]
+        made = middle_frame(flow, *around, *pictures)
+        differences.append(np.mean(opencv.cv2().absdiff(made, frames[t])))
+    return float((255 - np.mean(differences)) / 255)
+
+
+def flicker_of(source: Source) -> float:
+    """VBench's temporal flickering over a list of frames."""
+    differences = [np.mean(opencv.cv2().absdiff(one, two)) for one, two in pairwise(source())]
+    return float((255 - np.mean(differences)) / 255)
+
+
+def phase_3(models_dir: Path, network: Any, frames: int) -> Race:
+    """The metrics of phase 3 that need no calibration, from a film's file: one decode, or one for each."""
+    path = models_dir / "film.mp4"
+    with FilmWriter(path, 1280, 720, 24) as film:
+        for frame in panning(frames, 720, 1280, 3):
+            film.write(frame)
+    engines: list[Engine] = [
+        TemporalLpips(models_dir, "lpips-alex"),
+        SubjectConsistency(models_dir),
+        MotionSmoothness(),
+        TemporalFlicker(),
+    ]
+
+    def source() -> Iterable[Frames]:
+        return iter_frames(path)
+
+    alone = (
+        pairs_of(network, source),
+        frames_of(source),
+        lambda: smoothness_of(source),
+        lambda: flicker_of(source),
+    )
+    name = f"phase 3 from the file, 1280×720, {frames} frames, {device()}"
+    target = 4.0 if device() == "cuda" else 1.8
+    return Race(
+        name, target, engines_on(engines, source), lambda: sum(measure() for measure in alone), turns=1
+    )
 
 
 def run(race: Race, turns: int) -> dict[str, Any]:
