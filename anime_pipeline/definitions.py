@@ -7,6 +7,7 @@ import dagster as dg
 from anime_pipeline.defs.delivery import assets as delivery_assets
 from anime_pipeline.defs.delivery import sensors as delivery_sensors
 from anime_pipeline.defs.jobs import ALL_JOBS
+from anime_pipeline.defs.maintenance import backups, migration
 from anime_pipeline.defs.quality import assets as quality_assets
 from anime_pipeline.defs.quality import checks as quality_checks
 from anime_pipeline.defs.quality import sensors as quality_sensors
@@ -20,7 +21,12 @@ from anime_pipeline.settings import get_settings
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules([story_assets, rendering_assets, quality_assets, delivery_assets]),
     asset_checks=dg.load_asset_checks_from_modules([quality_checks]),
-    jobs=ALL_JOBS,
+    jobs=[
+        *ALL_JOBS,
+        migration.migrate_database,
+        backups.back_up_database,
+        backups.restore_test_database,
+    ],
     sensors=[
         story_sensors.story_sync,
         rendering_sensors.render_backlog,
@@ -28,6 +34,7 @@ defs = dg.Definitions(
         delivery_sensors.assemble_scenes_ready,
         delivery_sensors.assemble_episodes_ready,
     ],
+    schedules=[backups.nightly_backup, backups.weekly_restore_test],
     resources={"studio": Studio(get_settings()), "io_manager": dg.mem_io_manager},
     executor=dg.in_process_executor,
 )

@@ -162,16 +162,27 @@ CREATE TABLE IF NOT EXISTS public.user_preferences (
     updated_at      TIMESTAMP DEFAULT CURRENT_TIMESTAMP
 );
 
-CREATE OR REPLACE FUNCTION public.update_updated_at_column() RETURNS trigger LANGUAGE plpgsql AS $$
+-- An installation keeps a function and a trigger of its own that do this.
+DO $$
 BEGIN
-    NEW.updated_at = CURRENT_TIMESTAMP;
-    RETURN NEW;
+    IF to_regprocedure('public.update_updated_at_column()') IS NULL THEN
+        CREATE FUNCTION public.update_updated_at_column() RETURNS trigger LANGUAGE plpgsql AS $body$
+        BEGIN
+            NEW.updated_at = CURRENT_TIMESTAMP;
+            RETURN NEW;
+        END;
+        $body$;
+    END IF;
+    IF NOT EXISTS (
+        SELECT FROM pg_trigger
+        WHERE tgrelid = 'public.characters'::regclass
+          AND tgfoid = to_regprocedure('public.update_updated_at_column()')
+    ) THEN
+        CREATE TRIGGER update_characters_updated_at BEFORE UPDATE ON public.characters
+            FOR EACH ROW EXECUTE FUNCTION public.update_updated_at_column();
+    END IF;
 END;
 $$;
-
--- An installation may have the same trigger under another name; two of them do the same work twice, harmlessly.
-CREATE OR REPLACE TRIGGER update_characters_updated_at BEFORE UPDATE ON public.characters
-    FOR EACH ROW EXECUTE FUNCTION public.update_updated_at_column();
 
 INSERT INTO public.quality_gates (gate_name, gate_type, threshold_value, description)
 SELECT shipped.* FROM (VALUES

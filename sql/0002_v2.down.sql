@@ -28,8 +28,24 @@ BEGIN
 END;
 $$;
 
-UPDATE public.characters SET project_id = NULL
-WHERE project_id = (SELECT id FROM public.projects WHERE name = 'Default Anime Project');
+-- Unlinking a character changes nothing about it: the triggers of characters, which would change updated_at, rest meanwhile.
+DO $$
+DECLARE
+    resting TEXT[] := ARRAY(
+        SELECT format('%s TRIGGER %I', CASE tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA'
+                      ELSE 'ENABLE' END, tgname)
+        FROM pg_trigger WHERE tgrelid = 'public.characters'::regclass AND NOT tgisinternal AND tgenabled <> 'D');
+    waking TEXT;
+BEGIN
+    ALTER TABLE public.characters DISABLE TRIGGER USER;
+    UPDATE public.characters
+    SET project_id = NULL
+    WHERE project_id = (SELECT id FROM public.projects WHERE name = 'Default Anime Project');
+    FOREACH waking IN ARRAY resting LOOP
+        EXECUTE 'ALTER TABLE public.characters ' || waking;
+    END LOOP;
+END;
+$$;
 ALTER TABLE public.characters
     DROP COLUMN reference_embedding,
     DROP COLUMN color_palette,

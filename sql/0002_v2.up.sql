@@ -1,6 +1,6 @@
 -- The 12 tables that v2.0 adds. The last column group of a table, where there is one, serves clients of an
--- earlier draft of v2.
-CREATE TABLE public.projects (
+-- earlier draft of v2. Tables that an installation has already were compared and completed before this runs.
+CREATE TABLE IF NOT EXISTS public.projects (
     id              SERIAL PRIMARY KEY,
     name            VARCHAR(255) NOT NULL UNIQUE,
     description     TEXT,
@@ -11,7 +11,7 @@ CREATE TABLE public.projects (
     updated_at      TIMESTAMP DEFAULT CURRENT_TIMESTAMP
 );
 
-CREATE TABLE public.story_bibles (
+CREATE TABLE IF NOT EXISTS public.story_bibles (
     id              SERIAL PRIMARY KEY,
     project_id      INTEGER REFERENCES public.projects (id) ON DELETE CASCADE,
     version         INTEGER DEFAULT 1,
@@ -33,7 +33,7 @@ CREATE TABLE public.story_bibles (
     UNIQUE (project_id, version)
 );
 
-CREATE TABLE public.episodes (
+CREATE TABLE IF NOT EXISTS public.episodes (
     id              SERIAL PRIMARY KEY,
     project_id      INTEGER REFERENCES public.projects (id) ON DELETE CASCADE,
     episode_number  INTEGER NOT NULL,
@@ -45,7 +45,7 @@ CREATE TABLE public.episodes (
     UNIQUE (project_id, episode_number)
 );
 
-CREATE TABLE public.scenes (
+CREATE TABLE IF NOT EXISTS public.scenes (
     id              SERIAL PRIMARY KEY,
     episode_id      INTEGER REFERENCES public.episodes (id) ON DELETE CASCADE,
     scene_number    INTEGER NOT NULL,
@@ -60,7 +60,7 @@ CREATE TABLE public.scenes (
     UNIQUE (episode_id, scene_number)
 );
 
-CREATE TABLE public.cuts (
+CREATE TABLE IF NOT EXISTS public.cuts (
     id              SERIAL PRIMARY KEY,
     scene_id        INTEGER REFERENCES public.scenes (id) ON DELETE CASCADE,
     cut_number      INTEGER NOT NULL,
@@ -76,7 +76,7 @@ CREATE TABLE public.cuts (
     UNIQUE (scene_id, cut_number)
 );
 
-CREATE TABLE public.jobs (
+CREATE TABLE IF NOT EXISTS public.jobs (
     id              SERIAL PRIMARY KEY,
     project_id      INTEGER REFERENCES public.projects (id) ON DELETE CASCADE,
     character_id    INTEGER REFERENCES public.characters (id) ON DELETE SET NULL,
@@ -97,11 +97,11 @@ CREATE TABLE public.jobs (
     current_frame   INTEGER,
     started_at      TIMESTAMP
 );
-CREATE INDEX idx_jobs_status ON public.jobs (status);
-CREATE INDEX idx_jobs_character_id ON public.jobs (character_id);
-CREATE INDEX idx_jobs_created_at ON public.jobs (created_at);
+CREATE INDEX IF NOT EXISTS idx_jobs_status ON public.jobs (status);
+CREATE INDEX IF NOT EXISTS idx_jobs_character_id ON public.jobs (character_id);
+CREATE INDEX IF NOT EXISTS idx_jobs_created_at ON public.jobs (created_at);
 
-CREATE TABLE public.character_attributes (
+CREATE TABLE IF NOT EXISTS public.character_attributes (
     id              SERIAL PRIMARY KEY,
     character_id    INTEGER REFERENCES public.characters (id) ON DELETE CASCADE,
     attribute_type  VARCHAR(100) NOT NULL,
@@ -111,7 +111,7 @@ CREATE TABLE public.character_attributes (
     created_at      TIMESTAMP DEFAULT CURRENT_TIMESTAMP
 );
 
-CREATE TABLE public.character_variations (
+CREATE TABLE IF NOT EXISTS public.character_variations (
     id              SERIAL PRIMARY KEY,
     character_id    INTEGER REFERENCES public.characters (id) ON DELETE CASCADE,
     variation_name  VARCHAR(255) NOT NULL,
@@ -122,7 +122,7 @@ CREATE TABLE public.character_variations (
 );
 
 -- ComfyUI's seeds are unsigned 64-bit; the models keep them here as two's complement.
-CREATE TABLE public.generation_params (
+CREATE TABLE IF NOT EXISTS public.generation_params (
     id              SERIAL PRIMARY KEY,
     job_id          INTEGER REFERENCES public.jobs (id) ON DELETE CASCADE,
     positive_prompt TEXT NOT NULL,
@@ -149,9 +149,9 @@ CREATE TABLE public.generation_params (
     fps             INTEGER DEFAULT 24,
     ipadapter_refs  JSONB
 );
-CREATE INDEX idx_generation_params_job_id ON public.generation_params (job_id);
+CREATE INDEX IF NOT EXISTS idx_generation_params_job_id ON public.generation_params (job_id);
 
-CREATE TABLE public.quality_scores (
+CREATE TABLE IF NOT EXISTS public.quality_scores (
     id              SERIAL PRIMARY KEY,
     job_id          INTEGER REFERENCES public.jobs (id) ON DELETE CASCADE,
     metric_name     VARCHAR(100) NOT NULL,
@@ -162,11 +162,11 @@ CREATE TABLE public.quality_scores (
     details         JSONB,
     created_at      TIMESTAMP DEFAULT CURRENT_TIMESTAMP
 );
-CREATE INDEX idx_quality_scores_job_id ON public.quality_scores (job_id);
-CREATE INDEX idx_quality_scores_metric_name ON public.quality_scores (metric_name);
-CREATE INDEX idx_quality_scores_passed ON public.quality_scores (passed);
+CREATE INDEX IF NOT EXISTS idx_quality_scores_job_id ON public.quality_scores (job_id);
+CREATE INDEX IF NOT EXISTS idx_quality_scores_metric_name ON public.quality_scores (metric_name);
+CREATE INDEX IF NOT EXISTS idx_quality_scores_passed ON public.quality_scores (passed);
 
-CREATE TABLE public.scene_characters (
+CREATE TABLE IF NOT EXISTS public.scene_characters (
     id              SERIAL PRIMARY KEY,
     scene_id        INTEGER REFERENCES public.scenes (id) ON DELETE CASCADE,
     character_id    INTEGER REFERENCES public.characters (id) ON DELETE CASCADE,
@@ -181,7 +181,7 @@ CREATE TABLE public.scene_characters (
     UNIQUE (scene_id, character_id)
 );
 
-CREATE TABLE public.render_queue (
+CREATE TABLE IF NOT EXISTS public.render_queue (
     id              SERIAL PRIMARY KEY,
     cut_id          INTEGER REFERENCES public.cuts (id) ON DELETE CASCADE,
     priority        INTEGER DEFAULT 0,
@@ -197,9 +197,9 @@ CREATE TABLE public.render_queue (
     job_id          INTEGER REFERENCES public.jobs (id) ON DELETE CASCADE,
     worker_id       VARCHAR(255)
 );
-CREATE INDEX idx_render_queue_status ON public.render_queue (status);
-CREATE INDEX idx_render_queue_priority ON public.render_queue (priority);
-CREATE INDEX idx_render_queue_created_at ON public.render_queue (created_at);
+CREATE INDEX IF NOT EXISTS idx_render_queue_status ON public.render_queue (status);
+CREATE INDEX IF NOT EXISTS idx_render_queue_priority ON public.render_queue (priority);
+CREATE INDEX IF NOT EXISTS idx_render_queue_created_at ON public.render_queue (created_at);
 
 ALTER TABLE public.characters
     ADD COLUMN IF NOT EXISTS reference_embedding BYTEA,
@@ -208,8 +208,30 @@ ALTER TABLE public.characters
     ADD COLUMN IF NOT EXISTS negative_tokens TEXT[],
     ADD COLUMN IF NOT EXISTS lora_model_path VARCHAR(500);
 
+-- A new project must not take a number that characters of the first system already name.
+SELECT setval(pg_get_serial_sequence('public.projects', 'id'), named.largest)
+FROM (SELECT max(project_id) AS largest FROM public.characters WHERE project_id < 2000000000) AS named
+WHERE named.largest > (SELECT coalesce(max(id), 0) FROM public.projects)
+  AND pg_get_serial_sequence('public.projects', 'id') IS NOT NULL;
 INSERT INTO public.projects (name, description)
-VALUES ('Default Anime Project', 'Characters that belonged to no project before v2.0');
-UPDATE public.characters
-SET project_id = (SELECT id FROM public.projects WHERE name = 'Default Anime Project')
-WHERE project_id IS NULL;
+VALUES ('Default Anime Project', 'Characters that belonged to no project before v2.0')
+ON CONFLICT (name) DO NOTHING;
+
+-- Linking a character changes nothing about it: the triggers of characters, which would change updated_at, rest meanwhile.
+DO $$
+DECLARE
+    resting TEXT[] := ARRAY(
+        SELECT format('%s TRIGGER %I', CASE tgenabled WHEN 'A' THEN 'ENABLE ALWAYS' WHEN 'R' THEN 'ENABLE REPLICA'
+                      ELSE 'ENABLE' END, tgname)
+        FROM pg_trigger WHERE tgrelid = 'public.characters'::regclass AND NOT tgisinternal AND tgenabled <> 'D');
+    waking TEXT;
+BEGIN
+    ALTER TABLE public.characters DISABLE TRIGGER USER;
+    UPDATE public.characters
+    SET project_id = (SELECT id FROM public.projects WHERE name = 'Default Anime Project')
+    WHERE project_id IS NULL;
+    FOREACH waking IN ARRAY resting LOOP
+        EXECUTE 'ALTER TABLE public.characters ' || waking;
+    END LOOP;
+END;
+$$;

@@ -8,6 +8,7 @@ import typer
 
 from anime_pipeline import __version__
 from anime_pipeline.cli import (
+    adoption_commands,
     database_commands,
     demo_command,
     dev_command,
@@ -37,6 +38,7 @@ app.command("takes")(production_commands.takes)
 app.command("deliver")(production_commands.deliver)
 app.add_typer(gate_commands.app, name="gates")
 app.add_typer(model_commands.app, name="models")
+adoption_commands.register(database_commands.app)
 app.add_typer(database_commands.app, name="db")
 
 

@@ -7,9 +7,12 @@ import typer
 from anime_pipeline.cli.console import JsonOption, out, print_facts, print_json
 from anime_pipeline.cli.house import open_house
 from anime_pipeline.database import migrations, server
+from anime_pipeline.database.adoption.connections import domain_url
+from anime_pipeline.database.adoption.manifest import list_backups
+from anime_pipeline.database.session import engine_for
 from anime_pipeline.settings import get_settings
 
-app = typer.Typer(help="Start, stop and look at the database.", no_args_is_help=True)
+app = typer.Typer(help="Start, stop, look at, back up and migrate the database.", no_args_is_help=True)
 
 
 @app.command()
@@ -37,9 +40,17 @@ def url() -> None:
 
 @app.command()
 def status(as_json: JsonOption = False) -> None:
-    """Say which migrations are applied and which are to come."""
+    """Say which migrations are applied and which are to come, and which backups there are."""
     settings = get_settings()
-    server.ensure_server(settings)
+    domain_url(settings)  # unlike `ensure_server` it makes nothing
     state = migrations.status(settings)
-    facts = {"current": state.current, "head": state.head, "pending": list(state.pending)}
+    with engine_for(settings).connect() as connection:
+        earlier = migrations.earlier_tables(connection)
+    facts = {
+        "current": state.current,
+        "head": state.head,
+        "pending": list(state.pending),
+        "tables awaiting migration": earlier,
+        "backups": [f"{backup.name} ({backup.manifest.purpose})" for backup in list_backups(settings)],
+    }
     print_json(facts) if as_json else print_facts(facts)

@@ -9,9 +9,9 @@ import sys
 
 import typer
 
-from anime_pipeline.cli.console import JsonOption, out, print_json
+from anime_pipeline.cli.console import JsonOption, err, out, print_json
 from anime_pipeline.cli.house import REPOSITORY, open_house
-from anime_pipeline.database import server
+from anime_pipeline.database import migrations, server
 from anime_pipeline.errors import UserError
 
 
@@ -21,7 +21,7 @@ def env(as_json: JsonOption = False) -> None:
     Use it as: eval "$(anime-pipeline env)". The embedded database then stays up until
     `anime-pipeline db stop`.
     """
-    house = open_house()
+    house = open_house(unadopted=True)
     server.keep_running(house.settings)
     environment = house.environment()
     if as_json:
@@ -33,7 +33,13 @@ def env(as_json: JsonOption = False) -> None:
 
 def dev(port: int = typer.Option(None, help="Port of the UI; default: ANIME_UI_PORT or 3000.")) -> None:
     """Run the Dagster UI, its daemon and the sensors on 127.0.0.1 until Ctrl-C."""
-    house = open_house()
+    house = open_house(unadopted=True)
+    if migrations.awaits_adoption(house.settings):
+        err.print(
+            "[bold yellow]This database holds an earlier system's tables.[/bold yellow] Launch the job "
+            "`migrate_database`, or run `anime-pipeline db migrate`; nothing else works before.",
+            soft_wrap=True,
+        )
     chosen = port or house.settings.ui_port
     out.print(f"Dagster UI: [link]http://127.0.0.1:{chosen}[/link]  (Ctrl-C stops everything)")
     command = [

@@ -36,16 +36,21 @@ class House:
         return {**os.environ, **self.environment(), "PYTHONWARNINGS": "ignore"}
 
 
-def open_house() -> House:
+def open_house(unadopted: bool = False) -> House:
     """Start or join the database, bring it up to date and write Dagster's home.
 
+    With ``unadopted`` a database of an earlier system is left as it is: Dagster's UI, where its migration may
+    be started, must open on it.
+
     Raises:
-        UserError: the database can't be reached or migrated; the message says what to do.
+        UserError: the database can't be reached or migrated, or holds an earlier system's tables; the message
+            says what to do.
     """
     settings = get_settings()
     settings.home.mkdir(parents=True, exist_ok=True)
     server.ensure_server(settings)
-    migrations.upgrade(settings)
+    if not (unadopted and migrations.awaits_adoption(settings)):
+        migrations.upgrade(settings)
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(REPOSITORY / "dagster.yaml", settings.dagster_home / "dagster.yaml")
     return House(settings)

@@ -10,7 +10,7 @@ from sqlalchemy.exc import ArgumentError
 from anime_pipeline.database.errors import DatabaseError
 
 DRIVER = "postgresql+psycopg2"
-OLDEST_MAJOR = 14  # the first with CREATE OR REPLACE TRIGGER
+OLDEST_MAJOR = 13  # the first with DROP DATABASE … WITH (FORCE) and trusted extensions
 _KNOWN_DRIVERS = frozenset({"postgres", "postgresql", DRIVER})
 
 

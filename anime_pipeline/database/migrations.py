@@ -17,9 +17,10 @@ import psycopg2
 from alembic.runtime.migration import MigrationContext, MigrationStep
 from alembic.script import Script
 from alembic.script.revision import RevisionMap
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
+from anime_pipeline.database.adoption.expected import PUBLIC, V1
 from anime_pipeline.database.errors import MigrationError
 from anime_pipeline.database.session import engine_for
 from anime_pipeline.settings import Settings
@@ -27,7 +28,7 @@ from anime_pipeline.settings import Settings
 SQL_FOLDER = Path(__file__).parent / "sql"
 LEDGER = {"version_table": "schema_revisions", "version_table_schema": "studio"}
 BASE = "base"
-_MIGRATOR_LOCK = 0x616E696D65  # "anime"
+MIGRATOR_LOCK = 0x616E696D65  # "anime"
 MIGRATOR_LOCK_TIMEOUT = "60s"
 TABLE_LOCK_TIMEOUT = "10s"
 _LOCK_NOT_AVAILABLE = "55P03"
@@ -46,9 +47,22 @@ class MigrationStatus:
 
 
 def upgrade(settings: Settings) -> list[str]:
-    """Apply all pending revisions; returns their ids, oldest first."""
-    if not status(settings).pending:
+    """Apply all pending revisions; returns their ids, oldest first.
+
+    Raises MigrationError for tables of an earlier system: those are adopted, with a backup, by
+    ``anime-pipeline db migrate``.
+    """
+    state = status(settings)
+    if not state.pending:
         return []
+    with _errors_in_words(), engine_for(settings).begin() as connection:
+        _become_the_migrator(connection)
+        _refuse_unadopted(connection)
+        return upgrade_within(connection)
+
+
+def upgrade_within(connection: Connection) -> list[str]:
+    """Apply all pending revisions in the caller's transaction, which must be the only migrator."""
     scripts = _scripts()
     applied: list[str] = []
 
@@ -58,8 +72,19 @@ def upgrade(settings: Settings) -> list[str]:
         revisions = _linked(scripts)
         return [MigrationStep.upgrade_from_script(revisions, script) for script in pending]
 
-    _migrate(settings, steps)
+    _run(connection, steps)
     return applied
+
+
+def earlier_tables(connection: Connection) -> list[str]:
+    """Tables that await adoption: v1's with rows, and any of v2's, where our ledger is missing."""
+    if revision_on(connection) is not None:
+        return []
+    found = []
+    for name in inspect(connection).get_table_names(schema="public"):
+        if name in PUBLIC and (name not in V1 or _holds_rows(connection, name)):
+            found.append(name)
+    return sorted(found)
 
 
 def downgrade(settings: Settings, revision: str) -> list[str]:
@@ -79,7 +104,9 @@ def downgrade(settings: Settings, revision: str) -> list[str]:
         revisions = _linked(scripts)
         return [MigrationStep.downgrade_from_script(revisions, script) for script in doomed]
 
-    _migrate(settings, steps)
+    with _errors_in_words(), engine_for(settings).begin() as connection:
+        _become_the_migrator(connection)
+        _run(connection, steps)
     return undone
 
 
@@ -87,10 +114,26 @@ def status(settings: Settings) -> MigrationStatus:
     """The current revision, the newest one, and what ``upgrade`` would apply."""
     scripts = _scripts()
     with _errors_in_words(), engine_for(settings).connect() as connection:
-        heads = MigrationContext.configure(connection, opts=dict(LEDGER)).get_current_heads()
-    current = _current(heads, scripts)
+        current = revision_on(connection)
     pending = tuple(script.revision for script in _after(scripts, current))
     return MigrationStatus(current, scripts[-1].revision, pending)
+
+
+def revision_on(connection: Connection) -> str | None:
+    """The revision of the database that ``connection`` is open on; None before the first migration."""
+    heads = MigrationContext.configure(connection, opts=dict(LEDGER)).get_current_heads()
+    return _current(heads, _scripts())
+
+
+def head_revision() -> str:
+    """The newest revision that this version knows."""
+    return _scripts()[-1].revision
+
+
+def awaits_adoption(settings: Settings) -> bool:
+    """Whether the domain database holds tables of an earlier system: see :func:`upgrade`."""
+    with _errors_in_words(), engine_for(settings).connect() as connection:
+        return bool(earlier_tables(connection))
 
 
 def _scripts() -> list[Script]:
@@ -158,18 +201,29 @@ def _current(heads: tuple[str, ...], scripts: list[Script]) -> str | None:
     return current
 
 
-def _migrate(settings: Settings, steps: Steps) -> None:
-    with _errors_in_words(), engine_for(settings).begin() as connection:
-        _become_the_migrator(connection)
-        connection.execute(text("CREATE SCHEMA IF NOT EXISTS studio"))
-        context = MigrationContext.configure(connection, opts={**LEDGER, "fn": steps})
-        context.run_migrations(connection=connection)
+def _holds_rows(connection: Connection, table: str) -> bool:
+    return bool(connection.scalar(text(f"SELECT EXISTS (SELECT FROM public.{table})")))
+
+
+def _run(connection: Connection, steps: Steps) -> None:
+    connection.execute(text("CREATE SCHEMA IF NOT EXISTS studio"))
+    context = MigrationContext.configure(connection, opts={**LEDGER, "fn": steps})
+    context.run_migrations(connection=connection)
+
+
+def _refuse_unadopted(connection: Connection) -> None:
+    found = earlier_tables(connection)
+    if found:
+        raise MigrationError(
+            f"This database holds tables of an earlier system: {', '.join(found)}. Nothing was changed.",
+            "Run `anime-pipeline db verify` to look at it and `anime-pipeline db migrate` to bring it over.",
+        )
 
 
 def _become_the_migrator(connection: Connection) -> None:
     """Wait for another migrator to end; after that, rather give up than queue behind an open transaction."""
     connection.execute(text(f"SET LOCAL lock_timeout = '{MIGRATOR_LOCK_TIMEOUT}'"))
-    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATOR_LOCK})
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATOR_LOCK})
     connection.execute(text(f"SET LOCAL lock_timeout = '{TABLE_LOCK_TIMEOUT}'"))
 
 

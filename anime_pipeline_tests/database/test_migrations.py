@@ -106,12 +106,13 @@ def test_an_installation_of_v1_keeps_its_rows_and_thresholds(empty_settings: Set
         connection.exec_driver_sql(first)
     execute(
         empty_settings,
-        "INSERT INTO characters (name) VALUES ('Mika')",
+        "INSERT INTO characters (name, updated_at) VALUES ('Mika', '2001-01-01')",
         "UPDATE quality_gates SET threshold_value = 0.6 WHERE gate_name = 'face_similarity_minimum'",
         "INSERT INTO quality_gates (gate_name, gate_type, threshold_value) "
         "VALUES ('temporal_lpips_maximum', 'theirs', 0.3)",
     )
-    migrations.upgrade(empty_settings)
+    with engine_for(empty_settings).begin() as connection:
+        migrations.upgrade_within(connection)
     gates = "SELECT threshold_value FROM quality_gates WHERE gate_name = "
     assert scalar(empty_settings, f"{gates} 'face_similarity_minimum'") == 0.6
     assert scalar(empty_settings, f"{gates} 'temporal_lpips_maximum'") == 0.3
@@ -121,6 +122,7 @@ def test_an_installation_of_v1_keeps_its_rows_and_thresholds(empty_settings: Set
     migrations.downgrade(empty_settings, "0001")
     assert scalar(empty_settings, f"{gates} 'temporal_lpips_maximum'") == 0.3
     assert scalar(empty_settings, "SELECT project_id IS NULL FROM characters") is True
+    assert scalar(empty_settings, "SELECT updated_at = '2001-01-01' FROM characters") is True
 
 
 def test_an_update_of_a_character_moves_updated_at(settings: Settings) -> None:
@@ -140,11 +142,34 @@ def test_each_metric_that_decides_has_its_gate(settings: Settings) -> None:
 
 
 def test_a_failed_file_leaves_nothing_behind(empty_settings: Settings) -> None:
-    execute(empty_settings, "CREATE TABLE cuts (something TEXT)")
-    with pytest.raises(MigrationError, match="cuts"):
+    execute(empty_settings, "CREATE SCHEMA studio", "CREATE TABLE studio.recipes (something TEXT)")
+    with pytest.raises(MigrationError, match="recipes"):
         migrations.upgrade(empty_settings)
-    assert tables(empty_settings, "public") == {"cuts"}
+    assert tables(empty_settings, "public") == set()
     assert migrations.status(empty_settings).current is None
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ["CREATE TABLE characters (id SERIAL, name TEXT)", "INSERT INTO characters (name) VALUES ('Mika')"],
+        ["CREATE TABLE cuts (something TEXT)"],
+    ],
+)
+def test_an_earlier_system_s_tables_are_not_migrated_by_the_way(
+    empty_settings: Settings, statements: list[str]
+) -> None:
+    execute(empty_settings, *statements)
+    with pytest.raises(MigrationError, match="earlier system") as caught:
+        migrations.upgrade(empty_settings)
+    assert "anime-pipeline db migrate" in (caught.value.remedy or "")
+    assert len(tables(empty_settings, "public")) == 1
+    assert "studio" not in inspect(engine_for(empty_settings)).get_schema_names()
+
+
+def test_empty_tables_of_v1_need_no_adoption(empty_settings: Settings) -> None:
+    execute(empty_settings, "CREATE TABLE user_preferences (user_id VARCHAR(255) PRIMARY KEY)")
+    assert migrations.upgrade(empty_settings) == REVISIONS
 
 
 def test_two_migrators_at_once_apply_each_revision_once(empty_settings: Settings) -> None:

@@ -1,0 +1,62 @@
+"""Connections of the adoption: by URL and never pooled, so that none is left when databases are renamed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Literal
+
+from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, text
+
+from anime_pipeline.database import server
+from anime_pipeline.database.external import check_reachable, parse_url
+from anime_pipeline.settings import Settings
+
+APPLICATION = "anime_pipeline adoption"
+Isolation = Literal["READ COMMITTED", "REPEATABLE READ"]
+
+
+def domain_url(settings: Settings) -> URL:
+    """The domain database's URL with its server reachable; starts the embedded one.
+
+    Unlike ``ensure_server`` it makes nothing on a server of one's own, not even Dagster's database.
+    """
+    if settings.database_url is None:
+        server.ensure_server(settings)
+    else:
+        check_reachable(parse_url(settings.database_url, "ANIME_DATABASE_URL"), "ANIME_DATABASE_URL")
+    return parse_url(server.database_url(settings), "ANIME_DATABASE_URL")
+
+
+@contextmanager
+def transaction(
+    url: URL, *, read_only: bool = False, isolation: Isolation = "READ COMMITTED"
+) -> Iterator[Connection]:
+    """One connection with one transaction, committed at the end and rolled back by an exception."""
+    engine = _engine(url, isolation)
+    with engine.connect() as connection:
+        if read_only:
+            connection.execute(text("SET TRANSACTION READ ONLY"))
+        yield connection
+        connection.commit()
+
+
+@contextmanager
+def autocommit(url: URL) -> Iterator[Connection]:
+    """A connection for what a transaction can't do, such as CREATE DATABASE."""
+    with _engine(url, "AUTOCOMMIT").connect() as connection:
+        yield connection
+
+
+def quoted(connection: Connection, name: str) -> str:
+    """``name`` as an SQL identifier, fit for ``text()``."""
+    return connection.dialect.identifier_preparer.quote_identifier(name).replace(":", "\\:")
+
+
+def _engine(url: URL, isolation: Isolation | Literal["AUTOCOMMIT"]) -> Engine:
+    return create_engine(
+        url,
+        poolclass=NullPool,
+        isolation_level=isolation,
+        connect_args={"application_name": APPLICATION, "options": "-c timezone=UTC", "connect_timeout": 10},
+    )
