@@ -47,8 +47,10 @@ def test_a_batch_is_rendered_measured_checked_and_assembled(line: Line) -> None:
     measured = line.run("measure_cuts", keys)
     assert evaluations(measured, "media_contract") == dict.fromkeys(keys, True)
     assert evaluations(measured, "take_gate") == dict.fromkeys(keys, True)
-    # A metric whose weights are absent is a failed check of a final phase, and no business of an animatic.
-    assert evaluations(measured, "motion_smoothness") == dict.fromkeys(keys, True)
+    assert evaluations(measured, "motion_smoothness") == dict.fromkeys(keys[2:], True), "not asked of stills"
+    # What wasn't measured must not be shown as passed; an animatic's phase doesn't ask it.
+    assert evaluations(measured, "aesthetic") == {}
+    assert evaluations(measured, "palette_adherence") == {}, "reported, so nothing that could fail"
 
     assert line.run("assemble_scenes", [f"{EPISODE}.s001"]).success
     assert line.recorded("scene_reels") == {f"{EPISODE}.s001"}

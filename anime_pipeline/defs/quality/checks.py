@@ -58,23 +58,24 @@ def cut_checks(
     by_cut = {take.cut_key: take for take in scores.values()}
     for spec in [*CUT_CHECKS, TAKE_GATE]:
         if spec.key in context.selected_asset_check_keys:
-            yield from check_evaluations(
-                spec, [_cut_outcome(spec.name, key, by_cut.get(key)) for key in keys]
-            )
+            outcomes = (_cut_outcome(spec.name, key, by_cut.get(key)) for key in keys)
+            yield from check_evaluations(spec, [outcome for outcome in outcomes if outcome is not None])
             yield dg.Output(None, output_name=spec.get_python_identifier())
 
 
-def _cut_outcome(name: str, key: str, take: TakeScores | None) -> Outcome:
-    if take is None:
-        return Outcome(key, False, "No finished take: render the cut first.")
+def _cut_outcome(name: str, key: str, take: TakeScores | None) -> Outcome | None:
+    """What a check says of a cut; None where the take's phase leaves the metric undecided."""
     if name == TAKE_GATE.name:
+        if take is None:
+            return Outcome(key, False, "No finished take: render the cut first.")
         return Outcome(key, take.verdict.passed, f"{take.phase}: {take.verdict.reason}")
-    score = take.score(name)
-    if score is None:
-        return Outcome(key, True, "Not asked of this kind of cut.")
-    asked = score.rule is not None and score.rule.decides
+    score = take.score(name) if take is not None else None
+    if score is None or score.rule is None or not score.rule.decides:
+        return None
+    if score.rule.sampled and score.value is None:
+        return None
     metadata = {} if score.value is None else {name: dg.MetadataValue.float(score.value)}
-    return Outcome(key, score.passed is True or not asked, score.said, metadata)
+    return Outcome(key, score.passed is True, score.said, metadata)
 
 
 @dg.multi_asset_check(specs=PHASE_CHECKS, name="episode_phase_checks", can_subset=True)
