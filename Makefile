@@ -1,28 +1,37 @@
 # Each target is a line or two around `anime-pipeline`; everything it needs is made on the way.
 PYTHON ?= python3
 VENV := .venv
-STAMP := $(VENV)/.installed
 RUN := $(VENV)/bin/anime-pipeline
+PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo dev test lint clean
+.PHONY: demo dev metrics test lint clean
 
-demo: $(STAMP)
+demo: $(VENV)/.installed
 	$(RUN) demo
 
-dev: $(STAMP)
+dev: $(VENV)/.installed
 	$(RUN) dev
 
-test: $(STAMP)
-	$(VENV)/bin/python -m pytest
+# What the learned metrics need; their weights come by `anime-pipeline models fetch`.
+metrics: $(VENV)/.installed
+	$(PIP) -e '.[metrics]'
 
-lint: $(STAMP)
+test: $(VENV)/.installed-for-tests
+	$(VENV)/bin/python -m pytest -n 2 --dist loadscope
+
+lint: $(VENV)/.installed-for-tests
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports
 
 clean:
 	rm -rf $(VENV) var
 
-$(STAMP): pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("anime-pipeline needs Python 3.10 to 3.13, this is " + sys.version.split()[0] if not (3, 10) <= sys.version_info[:2] <= (3, 13) else 0)'
+$(VENV)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' || (echo 'Python 3.10 to 3.13 is needed: make PYTHON=python3.12 …'; exit 1)
 	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
-	touch $(STAMP)
+	$(PIP) -e .
+	touch $@
+
+# The tests compare the learned metrics with their reference packages, so these (some GB) are installed too.
+$(VENV)/.installed-for-tests: $(VENV)/.installed
+	$(PIP) -e '.[dev,metrics,references]'
+	touch $@

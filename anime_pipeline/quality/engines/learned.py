@@ -44,7 +44,7 @@ def begin(metric: str, provenance: Provenance, load: Callable[[], Accumulator]) 
         reason, remedy = str(error), error.remedy
     except ImportError as error:
         reason = f"the package {error.name or error} is not installed"
-        remedy = "pip install 'anime-pipeline[metrics]'"
+        remedy = "pip install -e '.[metrics]'"
     return Verdictless(Score(metric, "unavailable", provenance, reason=reason, remedy=remedy))
 
 

@@ -191,8 +191,13 @@ def _lack(name: str, facts: TakeFacts, models_dir: Path) -> Score | None:
             reason += f". It will also read {_files(absent)}"
         remedy = "a later version of anime-pipeline" + (f", then: {fetching}" if fetching else "")
     elif packages := [package for package in backend.packages if find_spec(package) is None]:
-        reason = f"the package{'s' if len(packages) > 1 else ''} {', '.join(packages)} is not installed"
-        remedy = f"pip install 'anime-pipeline[{backend.extra}]'" + (f" && {fetching}" if fetching else "")
+        named = (
+            f"the package {packages[0]} is"
+            if len(packages) == 1
+            else f"the packages {', '.join(packages)} are"
+        )
+        reason = f"{named} not installed"
+        remedy = f"pip install -e '.[{backend.extra}]'" + (f" && {fetching}" if fetching else "")
     elif absent:
         reason, remedy = f"weights are absent: {_files(absent)}", fetching
     else:
