@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anime_pipeline.quality.engines import pictures
+from anime_pipeline.quality.engines.held_frames import drawings
 from anime_pipeline.quality.engines.model_registry import models
 from anime_pipeline.quality.engines.protocol import FrameChunk, Frames
 from anime_pipeline.quality.engines.torch_runtime import (
@@ -50,11 +51,13 @@ class Embedder:
         """Unit embeddings of frames, uint8 T × height × width × 3."""
         model = self.model(models_dir)
         where = device()
+        kept, shown = drawings(frames)
 
         def part_of(part: slice) -> Embeddings:
-            return unit(model.embed(self.prepare(frames[part], where)))
+            return unit(model.embed(self.prepare(frames[kept[part]], where)))
 
-        return np.concatenate(list(in_batches(len(frames), batch_size(BYTES_PER_PICTURE), part_of)))
+        found = np.concatenate(list(in_batches(len(kept), batch_size(BYTES_PER_PICTURE), part_of)))
+        return found[shown]
 
     def of_chunk(self, chunk: FrameChunk, models_dir: Path, step: int = 1) -> dict[int, Embeddings]:
         """The embedding of every ``step``-th frame by its index in the take, computed once for all."""

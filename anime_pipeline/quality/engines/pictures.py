@@ -45,12 +45,13 @@ def vbench_pictures(frames: Frames, side: int, mode: str, device: str) -> Tensor
 
     ``mode`` is ``bilinear`` or ``bicubic``. N × 3 × height × width with the shorter side at ``side``.
     """
-    pictures = torch().from_numpy(np.ascontiguousarray(frames)).to(device)
-    pictures = pictures.permute(0, 3, 1, 2).to(torch().float32)
     size = _short_side_at(frames.shape[1], frames.shape[2], side)
-    if tuple(pictures.shape[-2:]) == size:
-        return pictures
-    return functional().interpolate(pictures, size=size, mode=mode, align_corners=False)
+    resized = []
+    for frame in frames:  # one at a time: a chunk of large frames as float32 would leave the cache
+        picture = torch().from_numpy(np.ascontiguousarray(frame)).to(device)[None]
+        picture = picture.permute(0, 3, 1, 2).to(torch().float32)
+        resized.append(functional().interpolate(picture, size=size, mode=mode, align_corners=False))
+    return torch().cat(resized)
 
 
 def vbench_dino_pictures(frames: Frames, device: str, side: int = 224) -> Tensor:

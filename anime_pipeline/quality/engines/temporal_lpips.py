@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anime_pipeline.quality.engines import lpips_backends
+from anime_pipeline.quality.engines.held_frames import drawings
 from anime_pipeline.quality.engines.learned import begin
 from anime_pipeline.quality.engines.lpips_network import Features, LpipsNetwork, joined, picture_features
 from anime_pipeline.quality.engines.protocol import (
@@ -86,10 +87,14 @@ class _Temporal:
             self.last = frame
         self.thumbnails.extend(thumbnails_of(chunk))
         frames = lpips_backends.seen(chunk.frames, self.backend.short_side)
+        kept, shown = drawings(frames)
         network = lpips_backends.network(self.backend, self.models_dir)
         at_once = lpips_backends.frames_at_once(self.backend.trunk, frames)
-        for distances in in_batches(len(frames), at_once, lambda part: self._walk(network, frames[part])):
-            self.distances.extend(distances)
+        parts = in_batches(len(kept), at_once, lambda part: self._walk(network, frames[kept[part]]))
+        distances = [distance for part in parts for distance in part]
+        self.distances.extend(
+            distances[drawing] if index == kept[drawing] else 0.0 for index, drawing in enumerate(shown)
+        )
 
     def _walk(self, network: LpipsNetwork, frames: Frames) -> list[float | None]:
         """The distance of each frame to the one before it; None for a take's first."""

@@ -119,6 +119,20 @@ def test_each_frame_is_seen_once_and_one_frame_is_carried(
     assert max(seen) == 2
 
 
+def test_a_held_drawing_is_seen_once_a_chunk(alex: tuple[Any, Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    film = held(panning(4, 64, 64, 2, 0), 3)
+    expected = measure(TemporalLpips(alex[1], "lpips-alex"), film, chunk=1).per_frame
+    seen: list[int] = []
+    features = LpipsNetwork.features
+    monkeypatch.setattr(
+        LpipsNetwork, "features", lambda self, frames: (seen.append(len(frames)), features(self, frames))[1]
+    )
+    score = measure(TemporalLpips(alex[1], "lpips-alex"), film, chunk=5)
+    assert sum(seen) == 2 + 3 + 1  # of chunks of five, five and two frames
+    assert score.per_frame[0] is None
+    assert score.per_frame[1:] == pytest.approx(expected[1:], abs=1e-7)
+
+
 def test_what_must_hold_of_any_distance(alex: tuple[Any, Path]) -> None:
     engine = TemporalLpips(alex[1], "lpips-alex")
     film = panning(6, 64, 64, 2, 5)
