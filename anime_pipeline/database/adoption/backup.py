@@ -55,7 +55,7 @@ def back_up(settings: Settings, purpose: Purpose = "manual", on_event: OnEvent =
     Raises AdoptionError; the folder then doesn't exist, and the database was only read.
     """
     url = domain_url(settings)
-    with in_words("The backup"), _one_at_a_time(backups_folder(settings)) as folder:
+    with in_words("The backup"), one_at_a_time(settings) as folder:
         _sweep(folder)
         taken_at = utc_now()
         partial = folder / f"{_PARTIAL}{taken_at.strftime(NAME_FORMAT)}"
@@ -140,13 +140,16 @@ def _compression(tools: Tools) -> str:
 
 
 @contextmanager
-def _one_at_a_time(folder: Path) -> Iterator[Path]:
+def one_at_a_time(settings: Settings) -> Iterator[Path]:
+    """The folder of backups, for the only process of this home that writes or restores one now."""
+    folder = backups_folder(settings)
     with (folder / ".lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise AdoptionError(
-                "Another backup of this home is being made.", "Wait for its end, then run the command again."
+                "Another backup or rollback of this home is at work.",
+                "Wait for its end, then run the command again.",
             ) from error
         yield folder
 

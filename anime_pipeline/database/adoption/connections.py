@@ -13,6 +13,8 @@ from anime_pipeline.database.external import check_reachable, parse_url
 from anime_pipeline.settings import Settings
 
 APPLICATION = "anime_pipeline adoption"
+# What is reported as done must outlive a crash, also on a server that is set to answer sooner.
+_OPTIONS = "-c timezone=UTC -c synchronous_commit=on"
 Isolation = Literal["READ COMMITTED", "REPEATABLE READ"]
 
 
@@ -58,5 +60,5 @@ def _engine(url: URL, isolation: Isolation | Literal["AUTOCOMMIT"]) -> Engine:
         url,
         poolclass=NullPool,
         isolation_level=isolation,
-        connect_args={"application_name": APPLICATION, "options": "-c timezone=UTC", "connect_timeout": 10},
+        connect_args={"application_name": APPLICATION, "options": _OPTIONS, "connect_timeout": 10},
     )

@@ -10,19 +10,20 @@ from dataclasses import dataclass
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from anime_pipeline.database.adoption.backup import OnEvent, ignore_event
+from anime_pipeline.database.adoption.backup import OnEvent, ignore_event, one_at_a_time
 from anime_pipeline.database.adoption.connections import autocommit, domain_url, quoted, transaction
 from anime_pipeline.database.adoption.errors import UNCHANGED, AdoptionError, in_words
 from anime_pipeline.database.adoption.fingerprints import all_fingerprints
 from anime_pipeline.database.adoption.manifest import NAME_FORMAT, Backup, check_files, find_backup, utc_now
 from anime_pipeline.database.adoption.restoring import expect_content, restore_into
-from anime_pipeline.database.adoption.scratch import beside, create_like
+from anime_pipeline.database.adoption.scratch import beside, create_like, sweep
 from anime_pipeline.database.adoption.sessions import other_sessions
 from anime_pipeline.database.session import engine_for
 from anime_pipeline.settings import Settings
 
 _MAINTENANCE = ("postgres", "template1")
 _SWAP_TRIES = 5
+_MARK = "_restored_"
 
 
 @dataclass(frozen=True)
@@ -57,17 +58,23 @@ def rollback(settings: Settings, name: str, on_event: OnEvent = ignore_event) ->
 
     The replaced database is kept under a dated name. Raises AdoptionError; the database is then as before.
     """
+    with one_at_a_time(settings):
+        return _roll_back(settings, name, on_event)
+
+
+def _roll_back(settings: Settings, name: str, on_event: OnEvent) -> RolledBack:
     began = time.perf_counter()
     backup = find_backup(settings, name)
     on_event("looking at what was written since")
     set_aside = losses(settings, name)
     url = domain_url(settings)
     database = url.database or ""
-    restored = beside(database, f"_restored_{secrets.token_hex(4)}")
+    restored = beside(database, f"{_MARK}{secrets.token_hex(4)}")
     kept_as = beside(database, f"_replaced_{utc_now().strftime(NAME_FORMAT).lower()}")
     maintenance = _maintenance_url(url)
     with in_words("Making a database for the backup"), autocommit(maintenance) as server:
         _require_rights(server, database)
+        sweep(server, url, _MARK)
         create_like(server, database, restored)
     try:
         on_event("restoring beside the database")

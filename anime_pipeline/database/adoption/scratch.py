@@ -33,7 +33,7 @@ def scratch_database(settings: Settings) -> Iterator[tuple[URL, str]]:
         where = "the embedded server"
     name = beside(url.database or "", f"{_MARK}{secrets.token_hex(4)}")
     with in_words("Making the scratch database"), autocommit(url) as server:
-        _sweep(server, url)
+        sweep(server, url, _MARK)
         create_like(server, url.database or "", name)
     try:
         with transaction(url.set(database=name), read_only=True) as held:
@@ -74,9 +74,9 @@ def create_like(server: Connection, model: str, name: str) -> None:
     server.execute(text(f"CREATE DATABASE {quoted(server, name)} TEMPLATE template0 {' '.join(options)}"))
 
 
-def _sweep(server: Connection, url: URL) -> None:
-    """Drop what killed runs left: scratch databases that no session holds."""
-    prefix = beside(url.database or "", _MARK)
+def sweep(server: Connection, url: URL, mark: str) -> None:
+    """Drop what killed runs left beside a database: those named with ``mark`` that no session holds."""
+    prefix = beside(url.database or "", mark)
     query = text(
         "SELECT datname FROM pg_database d WHERE starts_with(datname, :prefix) "
         "AND NOT EXISTS (SELECT FROM pg_stat_activity a WHERE a.datid = d.oid)"

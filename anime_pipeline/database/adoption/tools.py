@@ -21,6 +21,7 @@ from anime_pipeline.database.installation import installation_for
 _SYSTEM_FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
 _WHEEL_MAJORS = ("16", "18")
 _NEEDED = ("pg_dump", "pg_restore")
+_RUNS = "See that the server runs and the account may read all tables, then run the command again."
 _NO_SPACE_WORDS = ("No space left", "Disk quota exceeded", "File too large")
 
 
@@ -108,7 +109,7 @@ def finish_tool(process: subprocess.Popen[str], doing: str) -> str:
     ]
     reason = "; ".join(reasons[:3]) or f"exit status {process.returncode}"
     full = any(words in said for words in _NO_SPACE_WORDS)
-    raise AdoptionError(f"{doing} failed: {reason}.", FREE_SPACE if full else None)
+    raise AdoptionError(f"{doing} failed: {reason}.", FREE_SPACE if full else _RUNS)
 
 
 def _dsn_without_password(url: URL) -> str:

@@ -77,8 +77,10 @@ def _shapes(connection: Connection) -> list[str]:
     wrong = [one.message for one in left if one.severity in ("blocks", "mended")]
     studio = read_shapes(connection, "studio", expected.STUDIO)
     for name, table in expected.STUDIO.items():
-        columns = studio[name].columns if name in studio else {}
-        missing = [column.name for column in table.columns if column.name not in columns]
+        if name not in studio:
+            wrong.append(f"the table studio.{name} is missing")
+            continue
+        missing = [column.name for column in table.columns if column.name not in studio[name].columns]
         wrong += [f"studio.{name}.{column} is missing" for column in missing]
     added = read_shapes(connection, "public", expected.ADDED_TO_V1)
     for name, wanted in expected.ADDED_TO_V1.items():
