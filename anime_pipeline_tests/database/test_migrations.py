@@ -13,7 +13,7 @@ from anime_pipeline.database.errors import MigrationError
 from anime_pipeline.database.session import engine_for, session_scope
 from anime_pipeline.settings import Settings
 
-REVISIONS = ["0001_v1", "0002_v2", "0003_studio", "0004_gates"]
+REVISIONS = sorted(file.name.removesuffix(".up.sql") for file in migrations.SQL_FOLDER.glob("*.up.sql"))
 
 
 def execute(settings: Settings, *statements: str) -> None:
@@ -46,7 +46,7 @@ def test_up_twice_does_nothing(settings: Settings) -> None:
 
 @pytest.mark.parametrize("revision", ["0002", "0002_v2"])
 def test_down_to_a_revision_by_number_or_name(settings: Settings, revision: str) -> None:
-    assert migrations.downgrade(settings, revision) == ["0004_gates", "0003_studio"]
+    assert migrations.downgrade(settings, revision) == REVISIONS[:1:-1]
     assert migrations.status(settings).current == "0002_v2"
 
 

@@ -1,7 +1,9 @@
 """One class per table; attributes are named as the columns, only ``metadata`` is ``metadata_``."""
 
 from anime_pipeline.database.models.base import Base, Seed
+from anime_pipeline.database.models.fleet import RenderServer
 from anime_pipeline.database.models.studio import (
+    Calibration,
     CutProfile,
     Delivery,
     GateThreshold,
@@ -13,6 +15,7 @@ from anime_pipeline.database.models.studio import (
     Recipe,
     RenderAttempt,
     RenderLease,
+    StylePicture,
     Take,
     TakeMedia,
 )
@@ -48,6 +51,7 @@ from anime_pipeline.database.models.v2 import (
 
 __all__ = [
     "Base",
+    "Calibration",
     "Character",
     "CharacterAnchor",
     "CharacterAttribute",
@@ -75,6 +79,7 @@ __all__ = [
     "RenderAttempt",
     "RenderLease",
     "RenderQueueItem",
+    "RenderServer",
     "Scene",
     "SceneCharacter",
     "Seed",
@@ -83,6 +88,7 @@ __all__ = [
     "StoryBranch",
     "StoryCommit",
     "StyleConsistency",
+    "StylePicture",
     "Take",
     "TakeMedia",
     "UserInteraction",

@@ -127,7 +127,11 @@ class RenderLease(Base):
     """Who renders a queue item now; a later lease has a larger token."""
 
     __tablename__ = "render_leases"
-    __table_args__ = (Index("render_leases_expiry", "expires_at"), {"schema": "studio"})
+    __table_args__ = (
+        Index("render_leases_expiry", "expires_at"),
+        Index("render_leases_server", "server_url"),
+        {"schema": "studio"},
+    )
 
     queue_id: Mapped[int] = mapped_column(ForeignKey("render_queue.id", ondelete="CASCADE"), primary_key=True)
     token: Mapped[int] = mapped_column(BigInteger, unique=True, server_default=lease_tokens.next_value())
@@ -251,4 +255,42 @@ class Delivery(Base):
     kind: Mapped[str] = mapped_column(String(20))
     sha256: Mapped[str] = mapped_column(CHAR(64), ForeignKey("studio.media_files.sha256"))
     content_sha256: Mapped[str] = mapped_column(CHAR(64))
+    created_at: Mapped[Timestamp]
+
+
+class StylePicture(Base):
+    """A picture of a project's style, or (``role`` other) of another one that it is told from."""
+
+    __tablename__ = "style_pictures"
+    __table_args__ = ({"schema": "studio"},)
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"), primary_key=True)
+    sha256: Mapped[str] = mapped_column(CHAR(64), ForeignKey("studio.media_files.sha256"), primary_key=True)
+    role: Mapped[str] = mapped_column(String(10))
+    created_at: Mapped[Timestamp]
+
+
+class Calibration(Base):
+    """What a project's pictures say of identity or style, never changed; the newest of a subject holds."""
+
+    __tablename__ = "calibrations"
+    __table_args__ = (
+        Index("calibrations_newest", "project_id", "subject", text("id DESC")),
+        {"schema": "studio"},
+    )
+
+    id: Mapped[Id]
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id", ondelete="CASCADE"))
+    subject: Mapped[str] = mapped_column(String(10))
+    backend: Mapped[str] = mapped_column(String(100))
+    weights_sha256: Mapped[str] = mapped_column(CHAR(64))
+    references_sha256: Mapped[str] = mapped_column(CHAR(64))
+    pictures: Mapped[list[Any]]
+    same: Mapped[list[Any]]
+    different: Mapped[list[Any]]
+    raw: Mapped[dict[str, Any]]
+    scale: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    auc: Mapped[float]
+    threshold: Mapped[float | None]
+    plot_sha256: Mapped[str] = mapped_column(CHAR(64), ForeignKey("studio.media_files.sha256"))
     created_at: Mapped[Timestamp]
