@@ -34,7 +34,7 @@ class Character(Base):
 
 
 class CharacterAnchor(Base):
-    """An approved reference picture: pose_reference, expression_reference or style_anchor."""
+    """An approved reference picture: pose_reference, expression_reference, style_anchor or face_reference."""
 
     __tablename__ = "character_anchors"
 
@@ -54,7 +54,7 @@ class CharacterAnchor(Base):
 
 
 class FaceEmbedding(Base):
-    """A face that an earlier system found in an anchor."""
+    """The face in an anchor, as one backend (``embedding_type``) sees it: float32, little-endian."""
 
     __tablename__ = "face_embeddings"
 
