@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import Cut, GenerationParams, Job, RenderQueueItem, Take
 from anime_pipeline.database.models import Recipe as StoredRecipe
+from anime_pipeline.rendering.extraction.parameters import extract
 from anime_pipeline.rendering.generation_params import generation_params
 from anime_pipeline.rendering.recipes import Recipe
 from anime_pipeline.story.context import CutContext
@@ -64,6 +65,7 @@ def _recipe_row(recipe: Recipe) -> dict[str, Any]:
         "versions": recipe.versions,
         "template_name": recipe.template_name,
         "template_sha256": recipe.template_sha256,
+        "parameters": extract(recipe.workflow).as_json(),
     }
 
 

@@ -6,7 +6,18 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CHAR, BigInteger, DateTime, ForeignKey, Index, Sequence, String, UniqueConstraint, text
+from sqlalchemy import (
+    CHAR,
+    BigInteger,
+    CheckConstraint,
+    DateTime,
+    ForeignKey,
+    Index,
+    Sequence,
+    String,
+    UniqueConstraint,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from anime_pipeline.database.models.base import Base, Id, Now, Timestamp
@@ -26,6 +37,7 @@ class ProjectProfile(Base):
     height: Mapped[int]
     fps: Mapped[int]
     workflows: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    models: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     identity_backend: Mapped[str] = mapped_column(String(20), server_default="ccip")
     source_path: Mapped[str | None]
     source_sha256: Mapped[str | None] = mapped_column(CHAR(64))
@@ -84,17 +96,25 @@ class Recipe(Base):
     versions: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     template_name: Mapped[str] = mapped_column(String(100))
     template_sha256: Mapped[str] = mapped_column(CHAR(64))
+    parameters: Mapped[dict[str, Any] | None]
     created_at: Mapped[Timestamp]
 
 
 class Take(Base):
-    """One requested rendering of a cut: what the row of ``jobs`` has no column for."""
+    """One requested rendering of a cut: what the row of ``jobs`` has no column for.
+
+    One with ``reproduces_job_id`` renders that take's recipe again, and never stands for its cut.
+    """
 
     __tablename__ = "takes"
     __table_args__ = (
         UniqueConstraint("cut_id", "take_number"),
         Index("takes_one_selected", "cut_id", unique=True, postgresql_where=text("selected")),
         Index("takes_recipe", "recipe_hash"),
+        Index(
+            "takes_reproduces", "reproduces_job_id", postgresql_where=text("reproduces_job_id IS NOT NULL")
+        ),
+        CheckConstraint("reproduces_job_id IS NULL OR NOT selected", name="takes_reproduction_unselected"),
         {"schema": "studio"},
     )
 
@@ -107,6 +127,9 @@ class Take(Base):
     pixels_sha256: Mapped[str | None] = mapped_column(CHAR(64))
     selected: Mapped[bool] = mapped_column(server_default=text("false"))
     created_at: Mapped[Timestamp]
+    reproduces_job_id: Mapped[int | None] = mapped_column(
+        ForeignKey("studio.takes.job_id", ondelete="CASCADE")
+    )
 
 
 class TakeMedia(Base):
@@ -159,6 +182,41 @@ class RenderAttempt(Base):
     outcome: Mapped[str | None] = mapped_column(String(20))
     error_class: Mapped[str | None] = mapped_column(String(40))
     message: Mapped[str | None]
+    environment_hash: Mapped[str | None] = mapped_column(
+        CHAR(64), ForeignKey("studio.render_environments.environment_hash")
+    )
+
+
+class RenderEnvironment(Base):
+    """What attempts rendered on: server, versions, devices, node classes, model files."""
+
+    __tablename__ = "render_environments"
+    __table_args__ = ({"schema": "studio"},)
+
+    environment_hash: Mapped[str] = mapped_column(CHAR(64), primary_key=True)
+    facts: Mapped[dict[str, Any]]
+    created_at: Mapped[Timestamp]
+
+
+class Reproduction(Base):
+    """The verdict on a take that rendered another one's recipe again."""
+
+    __tablename__ = "reproductions"
+    __table_args__ = ({"schema": "studio"},)
+
+    job_id: Mapped[int] = mapped_column(
+        ForeignKey("studio.takes.job_id", ondelete="CASCADE"), primary_key=True
+    )
+    verdict: Mapped[str] = mapped_column(String(20))
+    reason: Mapped[str]
+    max_difference: Mapped[int | None]
+    changed_share: Mapped[float | None]
+    psnr: Mapped[float | None]
+    ssim: Mapped[float | None]
+    worst_frame: Mapped[int | None]
+    difference_sha256: Mapped[str | None] = mapped_column(CHAR(64), ForeignKey("studio.media_files.sha256"))
+    environment: Mapped[list[Any]] = mapped_column(server_default="[]")
+    created_at: Mapped[Timestamp]
 
 
 class Measurement(Base):
