@@ -17,23 +17,33 @@ ErrorClass = Literal[
 
 @dataclass(frozen=True)
 class Policy:
-    """``retried``: another attempt may help. ``counted``: the failure is the take's, not the server's."""
+    """What a class of failure means.
+
+    ``retried``: another attempt may help. ``counted``: it uses up one of the take's attempts. ``blames``: it
+    counts towards blocking the server. ``elsewhere``: other servers are tried first, or, where ``unfit``,
+    only others. ``at_most``: so many failures of the class end the take, however many attempts it has left
+    (connection and lost are counted together).
+    """
 
     retried: bool
     counted: bool = True
+    blames: bool = False
+    elsewhere: bool = False
+    unfit: bool = False
+    at_most: int | None = None
 
 
 POLICIES: dict[str, Policy] = {
     "validation": Policy(retried=False),
-    "missing_node": Policy(retried=False),
-    "missing_model": Policy(retried=False),
+    "missing_node": Policy(retried=False, unfit=True),
+    "missing_model": Policy(retried=False, unfit=True),
     "interrupted": Policy(retried=False),
     "out_of_memory": Policy(retried=True),
-    "stall": Policy(retried=True),
-    "contract": Policy(retried=True),
+    "stall": Policy(retried=True, blames=True, elsewhere=True),
+    "contract": Policy(retried=True, blames=True, elsewhere=True, at_most=2),
     "execution": Policy(retried=True),
-    "connection": Policy(retried=True, counted=False),
-    "lost": Policy(retried=True, counted=False),
+    "connection": Policy(retried=True, counted=False, blames=True, at_most=10),
+    "lost": Policy(retried=True, counted=False, blames=True, at_most=10),
 }
 
 

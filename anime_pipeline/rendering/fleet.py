@@ -11,6 +11,7 @@ from typing import Any
 from anime_pipeline.preview.launcher import ensure_preview_server
 from anime_pipeline.rendering.comfyui import ComfyClient
 from anime_pipeline.rendering.comfyui_errors import ComfyError
+from anime_pipeline.rendering.probing import ServerFacts, probe
 from anime_pipeline.rendering.progress import ProgressListener
 from anime_pipeline.rendering.servers import RenderServer, server_kind
 from anime_pipeline.settings import Settings
@@ -27,6 +28,8 @@ class FleetServer:
     def __init__(self, settings: Settings, server: RenderServer) -> None:
         self._settings = settings
         self._lock = threading.Lock()
+        self.paused = threading.Event()
+        """Set while a person wants this server back: its prompts are taken off it."""
         self._connect(server)
 
     def _connect(self, server: RenderServer) -> None:
@@ -35,6 +38,11 @@ class FleetServer:
         self.client = ComfyClient(server.url)
         self.listener = ProgressListener(server.url, self.client_id)
         self._object_info: dict[str, Any] | None = None
+
+    @property
+    def url(self) -> str:
+        """Its address now; the embedded server may come back under another."""
+        return self.server.url
 
     @property
     def object_info(self) -> dict[str, Any]:
@@ -56,6 +64,15 @@ class FleetServer:
                 time.sleep(wait)
                 wait = min(2.0, wait * 2)
             return False
+
+    def facts(self) -> ServerFacts:
+        """What it can do. Raises :class:`ComfyError`."""
+        return probe(self.client, self.object_info)
+
+    def answers(self) -> bool:
+        """Whether it answers now; what was known of it is asked again."""
+        with self._lock:
+            return self._answers()
 
     def close(self) -> None:
         """Stop listening."""

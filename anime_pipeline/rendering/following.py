@@ -74,8 +74,11 @@ class Follower:
                 running, pending = self.client.queue()
                 if prompt_id not in running and prompt_id not in pending:
                     return self._late_entry(prompt_id)
-                if (running, pending) != state:
-                    state, alive = (running, pending), now
+                # Only what runs, or moves ahead of this prompt, shows life: others can post to a server
+                # whose worker is dead.
+                ahead = (running, pending[: pending.index(prompt_id)] if prompt_id in pending else None)
+                if ahead != state:
+                    state, alive = ahead, now
             alive = max(alive, self.listener.last_seen(prompt_id) or 0.0)
             if now - alive > self.stall_seconds:
                 raise ComfyError(

@@ -47,8 +47,8 @@ def _missing_models(
     node: dict[str, Any], declared: Mapping[str, Any]
 ) -> Iterator[tuple[ErrorClass, str, str]]:
     for name, value in node["inputs"].items():
-        choices = _choices(declared.get(name))
-        if name in MODEL_INPUTS and isinstance(value, str) and choices is not None and value not in choices:
+        offered = choices(declared.get(name))
+        if name in MODEL_INPUTS and isinstance(value, str) and offered is not None and value not in offered:
             yield (
                 "missing_model",
                 f"the server has no {value} (node “{title_of(node)}”, input {name})",
@@ -56,7 +56,7 @@ def _missing_models(
             )
 
 
-def _choices(spec: Any) -> list[Any] | None:
+def choices(spec: Any) -> list[Any] | None:
     """The choices of a combo input, as old servers write it (a list) or new ones ("COMBO" with options)."""
     if not isinstance(spec, (list, tuple)) or not spec:
         return None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import uuid
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy import text
@@ -39,14 +40,57 @@ class Leased:
     workflow: Graph
     inputs: dict[str, str]
     open_attempt: OpenAttempt | None
+    models: dict[str, list[str]] = field(default_factory=dict)
 
 
-_LEASE = text("""
-    WITH next AS (
-        SELECT id FROM render_queue
-        WHERE status = 'queued' AND job_id IS NOT NULL AND (:everything OR job_id = ANY(:job_ids))
-          AND COALESCE((render_params->>'not_before')::float8, 0) <= extract(epoch FROM clock_timestamp())
-        ORDER BY priority DESC, id LIMIT 1 FOR UPDATE SKIP LOCKED
+@dataclass(frozen=True)
+class Place:
+    """The server that a take is leased for, and what else decides which take that is.
+
+    ``concurrency`` None: unlimited. ``vram`` and ``biggest`` (of all servers that may be used) in bytes;
+    ``loaded``: the models of its last take; ``others``: the other servers that may be used.
+    """
+
+    url: str
+    concurrency: int | None = None
+    vram: int = 0
+    biggest: int = 0
+    loaded: Mapping[str, Any] = field(default_factory=dict)
+    others: tuple[str, ...] = ()
+
+
+# Takes carry what has been learned of them in render_params: `unfit` (server → why it cannot), `avoid`
+# (servers to try last), `vram_over` (bytes that were too few), and how often each class of failure has hit.
+# Priority decides first. Then projects share: each has its part of the last attempts, in steps of QUANTUM,
+# within which a server keeps to the models that it has loaded.
+SHARE_WINDOW, QUANTUM = 32, 8
+_FIT = """
+    NOT jsonb_exists(COALESCE(q.render_params->'unfit', '{}'), :server_url)
+"""
+_LEASE = text(f"""
+    WITH recent AS MATERIALIZED (
+        SELECT j.project_id, count(*) AS takes
+        FROM (SELECT job_id FROM studio.render_attempts ORDER BY id DESC LIMIT {SHARE_WINDOW}) a
+        JOIN jobs j ON j.id = a.job_id GROUP BY j.project_id
+    ), next AS (
+        SELECT q.id FROM render_queue q
+        JOIN jobs j ON j.id = q.job_id
+        JOIN studio.takes t ON t.job_id = q.job_id
+        JOIN studio.recipes r USING (recipe_hash)
+        LEFT JOIN recent s ON s.project_id = j.project_id
+        WHERE q.status = 'queued' AND (:everything OR q.job_id = ANY(:job_ids))
+          AND COALESCE((q.render_params->>'not_before')::float8, 0) <= extract(epoch FROM clock_timestamp())
+          AND {_FIT}
+          AND (NOT jsonb_exists(COALESCE(q.render_params->'avoid', '[]'), :server_url)
+               OR jsonb_exists_all(q.render_params->'avoid', :others))
+          AND (COALESCE((q.render_params->>'vram_over')::int8, -1) < :vram
+               OR COALESCE((q.render_params->>'vram_over')::int8, -1) >= :biggest)
+          AND (:concurrency IS NULL OR :concurrency >
+               (SELECT count(*) FROM studio.render_leases WHERE server_url = :server_url))
+        ORDER BY q.priority DESC, COALESCE(s.takes, 0) / {QUANTUM},
+                 (r.models <> '{{}}' AND r.models = CAST(:loaded AS jsonb)) DESC,
+                 COALESCE(s.takes, 0), q.id
+        LIMIT 1 FOR UPDATE OF q SKIP LOCKED
     ), leased AS (
         INSERT INTO studio.render_leases (queue_id, worker_id, server_url, expires_at)
         SELECT id, :worker_id, :server_url, clock_timestamp() + make_interval(secs => :seconds) FROM next
@@ -60,7 +104,7 @@ _LEASE = text("""
         FROM marked WHERE jobs.id = marked.job_id
     )
     SELECT m.id AS queue_id, m.token, m.job_id, p.cut_key, t.take_number, r.recipe_hash, r.workflow, r.inputs,
-           a.id AS attempt_id, a.prompt_id, a.server_url, a.server_kind
+           r.models, a.id AS attempt_id, a.prompt_id, a.server_url, a.server_kind
     FROM marked m
     JOIN studio.takes t USING (job_id)
     JOIN studio.recipes r USING (recipe_hash)
@@ -73,20 +117,34 @@ _LEASE = text("""
 
 
 def lease(
-    session: Session, worker_id: str, server_url: str, seconds: float, job_ids: Collection[int] | None = None
+    session: Session,
+    worker_id: str,
+    place: Place | str,
+    seconds: float,
+    job_ids: Collection[int] | None = None,
 ) -> Leased | None:
-    """Claim the next take (highest priority, then the order of planning), or None when none is ready.
+    """Claim the next take for a server, or None when none is ready that it can do.
 
-    ``job_ids`` limits the choice; rows that other workers are claiming at this moment are passed over.
+    Highest priority first, then the project with the fewest of the last attempts, then the models that the
+    server has loaded, then the order of planning. ``job_ids`` limits the choice; rows that other workers are
+    claiming at this moment are passed over. All workers together keep to the place's concurrency.
     """
+    at = Place(place) if isinstance(place, str) else place
+    if at.concurrency is not None:  # or two workers would both see the last free place
+        session.execute(text("SELECT pg_advisory_xact_lock(hashtext(:url))"), {"url": f"lease {at.url}"})
     row = session.execute(
         _LEASE,
         {
             "worker_id": worker_id,
-            "server_url": server_url,
+            "server_url": at.url,
             "seconds": seconds,
             "everything": job_ids is None,
             "job_ids": list(job_ids or ()),
+            "others": list(at.others),
+            "vram": at.vram,
+            "biggest": at.biggest,
+            "concurrency": at.concurrency,
+            "loaded": json.dumps(at.loaded),
         },
     ).one_or_none()
     if row is None:
@@ -96,7 +154,7 @@ def lease(
         attempt = OpenAttempt(row.attempt_id, str(row.prompt_id), row.server_url, row.server_kind)
     return Leased(
         row.queue_id, row.token, row.job_id, row.cut_key, row.take_number, row.recipe_hash, row.workflow,
-        row.inputs, attempt,
+        row.inputs, attempt, row.models,
     )  # fmt: skip
 
 
@@ -133,6 +191,14 @@ def _free(session: Session, worker_ids: list[str]) -> int:
         """)
     )
     return len(freed.all())
+
+
+def give_back(session: Session, tokens: Collection[int]) -> None:
+    """Free takes that their worker could not report on; their open attempts stay, to be adopted."""
+    session.execute(
+        text("DELETE FROM studio.render_leases WHERE token = ANY(:tokens)"), {"tokens": list(tokens)}
+    )
+    _free(session, [])
 
 
 def heartbeat(session: Session, tokens: Collection[int], seconds: float) -> None:
@@ -194,7 +260,8 @@ def requeue(session: Session, job_ids: Sequence[int]) -> None:
             WITH again AS (
                 UPDATE render_queue SET status = 'queued', attempts = 0, error_message = NULL,
                     worker_id = NULL, started_at = NULL, completed_at = NULL,
-                    render_params = COALESCE(render_params, '{}') - 'not_before' - 'lost'
+                    render_params = jsonb_strip_nulls(jsonb_build_object(
+                        'recipe_hash', render_params->'recipe_hash', 'template', render_params->'template'))
                 WHERE job_id = ANY(:job_ids) AND status IN ('failed', 'cancelled') RETURNING job_id
             )
             UPDATE jobs SET status = 'queued', error_message = NULL, completed_at = NULL
@@ -204,19 +271,31 @@ def requeue(session: Session, job_ids: Sequence[int]) -> None:
     )
 
 
-def unfinished(session: Session, job_ids: Collection[int] | None = None) -> int:
+def unfinished(
+    session: Session,
+    job_ids: Collection[int] | None = None,
+    server_url: str | None = None,
+    worker_id: str | None = None,
+) -> int:
     """How many takes wait or are being rendered, by this worker or another.
 
-    Without ``job_ids``: how many wait, so that nobody waits for other workers' takes.
+    Without ``job_ids``: how many wait or are this worker's, so that nobody waits for other workers' takes.
+    With ``server_url``: without those that wait and cannot be done there.
     """
-    states = ["queued"] if job_ids is None else ["queued", "processing"]
     return int(
         session.scalar(
             text(
-                "SELECT count(*) FROM render_queue WHERE status = ANY(:states) AND job_id IS NOT NULL "
-                "AND (:everything OR job_id = ANY(:job_ids))"
+                "SELECT count(*) FROM render_queue q WHERE job_id IS NOT NULL "
+                "AND (:everything OR job_id = ANY(:job_ids)) "
+                f"AND ((status = 'queued' AND (CAST(:server_url AS text) IS NULL OR {_FIT})) "
+                "     OR (status = 'processing' AND (NOT :everything OR worker_id = :worker_id)))"
             ),
-            {"states": states, "everything": job_ids is None, "job_ids": list(job_ids or ())},
+            {
+                "everything": job_ids is None,
+                "job_ids": list(job_ids or ()),
+                "server_url": server_url,
+                "worker_id": worker_id,
+            },
         )
         or 0
     )
@@ -297,7 +376,8 @@ def log_late_report(session: Session, leased: Leased, attempt_id: int, said: str
         text(
             "UPDATE studio.render_attempts a SET finished_at = clock_timestamp(), outcome = 'superseded', "
             "message = :said FROM render_queue q "
-            "WHERE a.id = :id AND a.token = :token AND q.id = :queue_id AND q.status <> 'queued'"
+            "WHERE a.id = :id AND a.token = :token AND a.finished_at IS NULL "
+            "AND q.id = :queue_id AND q.status <> 'queued'"
         ),
         {"said": said, "id": attempt_id, "token": leased.token, "queue_id": leased.queue_id},
     )

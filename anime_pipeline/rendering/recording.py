@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import random
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,11 +14,9 @@ from anime_pipeline.database.models import MediaFile, Take, TakeMedia
 from anime_pipeline.media.film import MediaInfo
 from anime_pipeline.media.store import StoredFile
 from anime_pipeline.rendering.comfyui_errors import ComfyError
+from anime_pipeline.rendering.fate import Scene, decide
 from anime_pipeline.rendering.queue import Leased, end_attempt, give_up_lease, log_late_report, put_back
 
-MAX_LOST = 10
-"""Lost prompts and silent servers do not count against a take, but this many of them end it all the same."""
-_LONGEST_DELAY_SECONDS = 30.0
 _log = logging.getLogger(__name__)
 
 Outcome = Literal["finished", "retried", "failed", "superseded"]
@@ -94,50 +91,37 @@ def record_success(session: Session, leased: Leased, attempt_id: int, rendered: 
     return "finished"
 
 
-def record_failure(session: Session, leased: Leased, attempt_id: int | None, error: ComfyError) -> Outcome:
+def record_failure(
+    session: Session, leased: Leased, attempt_id: int | None, error: ComfyError, scene: Scene | None = None
+) -> Outcome:
     """Record a failed attempt: the take goes back to the queue with a delay, or fails for good."""
     if not give_up_lease(session, leased):
         return _late(session, leased, attempt_id, str(error))
-    policy, lost = error.policy, not error.policy.counted
     # A connection that broke says nothing about the prompt: its attempt stays open, and whoever leases the
     # take next asks the server for it.
     if attempt_id is not None and error.error_class != "connection":
         outcome = {"lost": "lost", "interrupted": "cancelled"}.get(error.error_class, "failed")
         end_attempt(session, attempt_id, leased.token, outcome, error.error_class, str(error))
-    row = session.execute(
-        text("""
-            UPDATE render_queue SET attempts = attempts + :counted, error_message = :message,
-                render_params = COALESCE(render_params, '{}')
-                    || jsonb_build_object('lost', COALESCE((render_params->>'lost')::int, 0) + :lost)
-            WHERE id = :queue_id
-            RETURNING attempts, max_attempts, (render_params->>'lost')::int AS lost
-        """),
-        {"counted": int(not lost), "lost": int(lost), "message": str(error), "queue_id": leased.queue_id},
-    ).one()
-    if policy.retried and row.attempts < row.max_attempts and row.lost < MAX_LOST:
-        put_back(session, leased, retry_delay(max(row.lost if lost else row.attempts, 1)))
+    fate = decide(session, leased, error, scene)
+    if fate.again:
+        put_back(session, leased, fate.delay_seconds)
         return "retried"
     if error.error_class == "connection" and attempt_id is not None:
         end_attempt(session, attempt_id, leased.token, "lost", error.error_class, str(error))
-    _end_take(session, leased, "cancelled" if error.error_class == "interrupted" else "failed", str(error))
+    status = "cancelled" if error.error_class == "interrupted" else "failed"
+    _end_take(session, leased, status, fate.message)
     return "failed"
 
 
-def record_stop(session: Session, leased: Leased, attempt_id: int | None) -> None:
-    """The worker was told to stop: the take goes back to the queue as it was."""
+def record_stop(
+    session: Session, leased: Leased, attempt_id: int | None, why: str = "the worker was told to stop"
+) -> None:
+    """The worker was told to stop, or the server was paused: the take goes back to the queue as it was."""
     if not give_up_lease(session, leased):
         return
     if attempt_id is not None:
-        end_attempt(session, attempt_id, leased.token, "cancelled", None, "the worker was told to stop")
+        end_attempt(session, attempt_id, leased.token, "cancelled", None, why)
     put_back(session, leased)
-
-
-def retry_delay(failures: int) -> float:
-    """Seconds before the next attempt after so many failures:
-    doubling from 0.5 to 30, with jitter below it.
-    """
-    longest = min(_LONGEST_DELAY_SECONDS, 0.5 * 2.0 ** (failures - 1))
-    return longest * random.uniform(0.5, 1.0)
 
 
 def _end_take(session: Session, leased: Leased, status: str, message: str) -> None:

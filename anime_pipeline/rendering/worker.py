@@ -5,27 +5,24 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Collection
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
 
-from sqlalchemy.exc import OperationalError
-
 from anime_pipeline.database.session import session_scope
-from anime_pipeline.errors import UserError
-from anime_pipeline.media.store import MediaStore
-from anime_pipeline.rendering.attempts import Attempt, LeaseLostError
 from anime_pipeline.rendering.comfyui_errors import ComfyError
-from anime_pipeline.rendering.events import DrainReport, EventKind, OnEvent, RenderEvent, drain_report
+from anime_pipeline.rendering.desk import Desk
+from anime_pipeline.rendering.events import DrainReport, OnEvent, drain_report
 from anime_pipeline.rendering.fleet import FleetServer
-from anime_pipeline.rendering.following import StoppedError
-from anime_pipeline.rendering.queue import Leased, expire, heartbeat, lease, release, unfinished
-from anime_pipeline.rendering.recording import Outcome, record_failure, record_stop, record_success
-from anime_pipeline.rendering.servers import render_servers
-from anime_pipeline.rendering.worker_identity import new_worker_id
+from anime_pipeline.rendering.patience import DATABASE_GONE, patiently
+from anime_pipeline.rendering.queue import expire, heartbeat, release, unfinished
+from anime_pipeline.rendering.registry import Standing, added_urls, enlist, record_facts, standing, unblock
+from anime_pipeline.rendering.servers import RenderServer, answering, no_server, render_servers
+from anime_pipeline.rendering.turns import work
 from anime_pipeline.settings import Settings
 
-_IDLE_SECONDS = 0.2
-_DATABASE_WAIT_SECONDS, _DATABASE_TRIES = 1.0, 60
+_STAFF_SECONDS = 5.0
+"""How soon a server that was added, resumed or started while takes wait is given some."""
+_MOST_THREADS = 256
 _log = logging.getLogger(__name__)
 
 
@@ -39,39 +36,32 @@ def drain(
     prompts off the servers and its takes go back to the queue. Raises :class:`ComfyError` when no server is
     to be had.
     """
-    with session_scope(settings) as session:
-        expire(session)
-        if not unfinished(session, job_ids):
-            return drain_report(session, sorted(job_ids or ()))
-    return _Drain(settings, job_ids, on_event).run()
+
+    def nothing_left() -> DrainReport | None:
+        with session_scope(settings) as session:
+            expire(session)
+            left = unfinished(session, job_ids)
+            return None if left else drain_report(session, sorted(job_ids or ()))
+
+    return patiently(nothing_left) or _Drain(settings, job_ids, on_event).run()
 
 
 class _Drain:
-    """One run of :func:`drain`: its threads and what they share."""
+    """One run of :func:`drain`: its servers and the threads on them."""
 
     def __init__(self, settings: Settings, job_ids: Collection[int] | None, on_event: OnEvent | None) -> None:
         self._settings = settings
-        self._job_ids = frozenset(job_ids) if job_ids is not None else None
-        self._on_event = on_event
-        self._store = MediaStore.of(settings)
-        self._worker_id = new_worker_id()
-        self._stop = threading.Event()
+        self._desk = Desk(settings, job_ids, on_event)
         self._ended = threading.Event()
-        self._lock = threading.RLock()
-        self._tokens: set[int] = set()
-        self._handled: set[int] = set()
-        self._done = 0
-        self._total = 0
-        self._broken: BaseException | None = None
+        self._fleet: dict[str, FleetServer] = {}
+        self._threads: dict[str, list[Future[None]]] = {}
 
     def run(self) -> DrainReport:
         """Work until nothing is left; the report of every take asked for or taken."""
-        with session_scope(self._settings) as session:
-            self._total = unfinished(session, self._job_ids)
+        desk = self._desk
         with ExitStack() as stack:
-            fleet = [FleetServer(self._settings, server) for server in render_servers(self._settings)]
-            for server in fleet:
-                stack.callback(server.close)
+            stack.callback(self._close)
+            patiently(self._gather)
             beat = threading.Thread(target=self._beat, name="render-heartbeat", daemon=True)
             beat.start()
             stack.callback(beat.join)
@@ -79,156 +69,121 @@ class _Drain:
             stack.callback(self._release)
             # A pool, and no Thread.join here: one that a Ctrl-C interrupts believes ever after that its
             # thread has ended (Python 3.11), and the takes of that thread would not be given back.
-            pool = stack.enter_context(
-                ThreadPoolExecutor(len(fleet) * self._settings.prompts_in_flight, "render")
-            )
-            stack.callback(self._stop.set)
-            wait(
-                [
-                    pool.submit(self._work, server)
-                    for server in fleet
-                    for _ in range(self._settings.prompts_in_flight)
-                ]
-            )
-        if self._broken is not None:
-            raise self._broken
+            pool = stack.enter_context(ThreadPoolExecutor(_MOST_THREADS, "render"))
+            stack.callback(desk.stop.set)
+            patiently(lambda: self._staff(pool))
+            while busy := self._busy():
+                if wait(busy, timeout=_STAFF_SECONDS).not_done:
+                    self._look_around(pool)
+        if desk.broken is not None:
+            raise desk.broken
+        return patiently(self._report)
+
+    def _gather(self) -> None:
+        """Find the servers that answer, and note what each can do."""
         with session_scope(self._settings) as session:
-            return drain_report(session, sorted(self._handled if self._job_ids is None else self._job_ids))
+            self._desk.total = unfinished(session, self._desk.job_ids)
+            enlist(session, self._settings.comfyui_server_urls, "settings")
+            added = added_urls(session)
+        if not added and not self._settings.comfyui_server_urls:
+            for server in render_servers(self._settings):
+                self._join(server)
+            return
+        reasons = self._join_those_that_answer([*self._settings.comfyui_server_urls, *added])
+        if not self._fleet:
+            raise no_server(reasons)
 
-    def _work(self, server: FleetServer) -> None:
-        database_failures = 0
-        while not self._stop.is_set():
-            try:
-                with session_scope(self._settings) as session:
-                    leased = lease(
-                        session,
-                        self._worker_id,
-                        server.server.url,
-                        self._settings.lease_seconds,
-                        self._job_ids,
-                    )
-                    left = leased is not None or unfinished(session, self._job_ids) > 0
-                if leased is not None and not self._render(server, leased):
-                    return
-                if not left:
-                    return
-                database_failures = 0
-            except OperationalError as error:
-                # The database restarts: leases wait, and what a server renders meanwhile is adopted
-                # afterwards.
-                database_failures += 1
-                if database_failures > _DATABASE_TRIES:
-                    self._break(error)
-                    return
-                _log.warning("the database does not answer: %s", error)
-                self._stop.wait(_DATABASE_WAIT_SECONDS)
-                continue
-            except Exception as error:  # a mistake of ours: end the drain, but release everything first
-                self._break(error)
-                return
-            if leased is None:
-                self._stop.wait(_IDLE_SECONDS)
+    def _join_those_that_answer(self, urls: Collection[str]) -> list[str]:
+        """Add servers that are not there yet; why the others cannot be."""
+        reasons = []
+        for url in sorted(set(urls) - set(self._fleet)):
+            server = answering(url)
+            if isinstance(server, RenderServer):
+                self._join(server)
+            else:
+                reasons.append(str(server))
+        return reasons
 
-    def _render(self, server: FleetServer, leased: Leased) -> bool:
-        """Render one take and record how that went; False when the server is given up."""
-        with self._lock:
-            self._tokens.add(leased.token)
-            self._handled.add(leased.job_id)
-        attempt = Attempt(
-            self._settings, self._store, server, leased, self._stop.is_set,
-            lambda fraction: self._tell("progress", server, leased, fraction=fraction),
-        )  # fmt: skip
+    def _join(self, server: RenderServer) -> None:
+        one = self._fleet[server.url] = FleetServer(self._settings, server)
+        if server.embedded:
+            return
         try:
-            self._tell("adopted" if leased.open_attempt else "started", server, leased)
-            outcome = self._outcome(attempt, leased, server)
-        except (StoppedError, LeaseLostError) as ended:
-            attempt.cancel()
-            if isinstance(ended, StoppedError):
-                with session_scope(self._settings) as session:
-                    record_stop(session, leased, attempt.attempt_id)
-            self._tell("stopped" if isinstance(ended, StoppedError) else "superseded", server, leased)
-            return True
-        finally:
-            with self._lock:
-                self._tokens.discard(leased.token)
-        if outcome == "connection":
-            return server.recover(self._stop.is_set)
+            facts = one.facts()
+        except ComfyError as error:
+            _log.warning("%s answers, but does not say what it can do: %s", server.url, error)
+            return
+        with session_scope(self._settings) as session:
+            record_facts(session, server.url, facts)
+
+    def _look_around(self, pool: ThreadPoolExecutor) -> None:
+        """Servers may have been added, resumed or started since."""
+        try:
+            with session_scope(self._settings) as session:
+                enlist(session, self._settings.comfyui_server_urls, "settings")
+                added = added_urls(session)
+            self._join_those_that_answer([*self._settings.comfyui_server_urls, *added])
+            self._staff(pool)
+        except DATABASE_GONE as error:
+            _log.warning("the database does not answer: %s", error)
+
+    def _staff(self, pool: ThreadPoolExecutor) -> None:
+        """Let threads work on each server that may be used; take prompts off one that is paused."""
+        for name, server in self._fleet.items():
+            stands = self._standing(server)
+            server.paused.set() if stands is None or stands.state == "paused" else server.paused.clear()
+            if stands is None or stands.state in ("paused", "draining"):
+                continue
+            if stands.state == "blocked" and not self._is_back(server, stands):
+                continue
+            wanted = stands.concurrency or self._settings.prompts_in_flight
+            alive = [thread for thread in self._threads.get(name, []) if not thread.done()]
+            alive += [pool.submit(work, self._desk, server) for _ in range(wanted - len(alive))]
+            self._threads[name] = alive
+
+    def _standing(self, server: FleetServer) -> Standing | None:
+        if server.server.embedded:
+            return Standing()
+        with session_scope(self._settings) as session:
+            return standing(session, server.url)
+
+    def _is_back(self, server: FleetServer, stands: Standing) -> bool:
+        if stands.probe_seconds > 0 or not server.answers():
+            return False
+        with session_scope(self._settings) as session:
+            unblock(session, server.url)
         return True
 
-    def _outcome(self, attempt: Attempt, leased: Leased, server: FleetServer) -> Outcome | str:
-        try:
-            rendered = attempt.render()
-        except (StoppedError, LeaseLostError, OperationalError):
-            raise
-        except Exception as error:
-            known = error if isinstance(error, ComfyError) else _unexpected(leased, error)
-            self._clean_up(attempt, server, known)
-            with session_scope(self._settings) as session:
-                outcome = record_failure(session, leased, attempt.attempt_id, known)
-            self._tell(outcome, server, leased, str(known))
-            return "connection" if known.error_class == "connection" else outcome
-        with session_scope(self._settings) as session:
-            outcome = record_success(session, leased, attempt.attempt_id or 0, rendered)
-        self._tell(outcome, server, leased)
-        return outcome
-
-    def _clean_up(self, attempt: Attempt, server: FleetServer, error: ComfyError) -> None:
-        if error.error_class == "stall":
-            attempt.cancel()
-        if error.error_class == "out_of_memory":
-            try:
-                server.client.free()
-            except ComfyError:
-                _log.info("%s could not be asked to free its memory", server.server.url)
+    def _busy(self) -> list[Future[None]]:
+        return [thread for threads in self._threads.values() for thread in threads if not thread.done()]
 
     def _beat(self) -> None:
         """Prolong the leases in hand, and free what others have left, until the drain has ended."""
         while not self._ended.wait(self._settings.lease_seconds / 3):
-            with self._lock:
-                tokens = set(self._tokens)
             try:
                 with session_scope(self._settings) as session:
-                    heartbeat(session, tokens, self._settings.lease_seconds)
+                    heartbeat(session, self._desk.tokens(), self._settings.lease_seconds)
                     expire(session)
-            except OperationalError as error:
+            except DATABASE_GONE as error:
                 _log.warning("the database does not answer a heartbeat: %s", error)
 
-    def _tell(
-        self,
-        kind: EventKind,
-        server: FleetServer,
-        leased: Leased,
-        message: str = "",
-        fraction: float | None = None,
-    ) -> None:
-        with self._lock:
-            if kind in ("finished", "failed"):
-                self._done += 1
-            if self._on_event is not None:
-                self._on_event(
-                    RenderEvent(
-                        kind, leased.job_id, leased.cut_key, leased.take_number, server.server.url,
-                        self._done, max(self._total, self._done), message, fraction,
-                    )
-                )  # fmt: skip
+    def _report(self) -> DrainReport:
+        desk = self._desk
+        with session_scope(self._settings) as session:
+            return drain_report(session, sorted(desk.handled if desk.job_ids is None else desk.job_ids))
 
     def _release(self) -> None:
         """Give back what a mistake left leased; its open attempts stay for the next worker to adopt."""
-        try:
+
+        def released() -> None:
             with session_scope(self._settings) as session:
-                release(session, self._worker_id)
-        except OperationalError as error:
-            _log.warning("the leases of %s end by themselves: %s", self._worker_id, error)
+                release(session, self._desk.worker_id)
 
-    def _break(self, error: BaseException) -> None:
-        _log.error("the drain ends: %r", error)  # said here too, since a Ctrl-C would hide it
-        with self._lock:
-            self._broken = self._broken or error
-        self._stop.set()
+        try:
+            patiently(released)
+        except DATABASE_GONE as error:
+            _log.warning("the leases of %s end by themselves: %s", self._desk.worker_id, error)
 
-
-def _unexpected(leased: Leased, error: Exception) -> ComfyError:
-    """What nobody foresaw costs this take an attempt, and no other take anything."""
-    if not isinstance(error, UserError):
-        _log.exception("%s: unexpected failure", leased.cut_key)
-    return ComfyError("execution", str(error) or type(error).__name__)
+    def _close(self) -> None:
+        for server in self._fleet.values():
+            server.close()

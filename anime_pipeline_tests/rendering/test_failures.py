@@ -12,8 +12,9 @@ from anime_pipeline_tests.rendering.studio import Studio, production, stills
 @pytest.fixture(autouse=True)
 def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries after a few milliseconds: how long the waits are is not what these tests are about."""
-    monkeypatch.setattr("anime_pipeline.rendering.recording.retry_delay", lambda failures: 0.01)
-    monkeypatch.setattr("anime_pipeline.rendering.worker._IDLE_SECONDS", 0.02)
+    monkeypatch.setattr("anime_pipeline.rendering.fate.retry_delay", lambda failures: 0.01)
+    monkeypatch.setattr("anime_pipeline.rendering.turns.IDLE_SECONDS", 0.02)
+    monkeypatch.setattr("anime_pipeline.rendering.registry.block_seconds", lambda blocks: 0.01)
 
 
 def test_one_failing_cut_of_ten_costs_no_other(studio: Studio) -> None:

@@ -181,7 +181,7 @@ def test_two_planners_at_once_make_one_take(studio: Studio) -> None:
 
 @pytest.mark.parametrize("attempts", range(1, 12))
 def test_waits_grow_and_are_bounded(attempts: int) -> None:
-    from anime_pipeline.rendering.recording import retry_delay
+    from anime_pipeline.rendering.fate import retry_delay
 
     assert 0.0 < retry_delay(attempts) <= 30.0
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from anime_pipeline.rendering import worker
+from anime_pipeline.rendering import turns
 from anime_pipeline.rendering.comfyui import ComfyClient
 from anime_pipeline_tests.preview.running import running_preview_server
 from anime_pipeline_tests.rendering.studio import Studio, stills
@@ -17,7 +17,7 @@ from anime_pipeline_tests.rendering.studio import Studio, stills
 
 @pytest.fixture(autouse=True)
 def _no_long_waits(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("anime_pipeline.rendering.recording.retry_delay", lambda failures: 0.01)
+    monkeypatch.setattr("anime_pipeline.rendering.fate.retry_delay", lambda failures: 0.01)
 
 
 def wait_until(condition: object, seconds: float = 30.0) -> None:
@@ -145,7 +145,7 @@ def test_a_mistake_of_ours_ends_the_drain_and_releases_everything(
         raise ZeroDivisionError
 
     with monkeypatch.context() as patched:
-        patched.setattr(worker, "record_success", broken)
+        patched.setattr(turns, "record_success", broken)
         with pytest.raises(ZeroDivisionError):
             studio.drain()
     assert len(studio.drain().finished) == 2
