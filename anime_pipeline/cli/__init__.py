@@ -15,6 +15,8 @@ from anime_pipeline.cli import (
     gate_commands,
     model_commands,
     production_commands,
+    queue_commands,
+    server_commands,
     story_commands,
 )
 from anime_pipeline.cli.console import err
@@ -38,6 +40,8 @@ app.command("takes")(production_commands.takes)
 app.command("deliver")(production_commands.deliver)
 app.add_typer(gate_commands.app, name="gates")
 app.add_typer(model_commands.app, name="models")
+app.add_typer(queue_commands.app, name="queue")
+app.add_typer(server_commands.app, name="servers")
 adoption_commands.register(database_commands.app)
 app.add_typer(database_commands.app, name="db")
 
