@@ -9,6 +9,8 @@ import typer
 from anime_pipeline import __version__
 from anime_pipeline.cli import (
     adoption_commands,
+    calibrate_command,
+    character_commands,
     database_commands,
     demo_command,
     dev_command,
@@ -38,6 +40,8 @@ app.command("render")(production_commands.render)
 app.command("measure")(production_commands.measure)
 app.command("takes")(production_commands.takes)
 app.command("deliver")(production_commands.deliver)
+app.command("calibrate")(calibrate_command.calibrate)
+app.add_typer(character_commands.app, name="characters")
 app.add_typer(gate_commands.app, name="gates")
 app.add_typer(model_commands.app, name="models")
 app.add_typer(queue_commands.app, name="queue")

@@ -7,12 +7,25 @@ from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
+from anime_pipeline.media.plots import draw_lines
+from anime_pipeline.media.plots import webp as encoded
+
 MAX_TABLE_ROWS = 300
 
 
 def thumbnail(webp: bytes) -> dg.MetadataValue:
     """A small WebP picture inside the event itself: some tens of kilobytes, since it sits in the log."""
-    return dg.MetadataValue.md(f"![frame](data:image/webp;base64,{base64.b64encode(webp).decode('ascii')})")
+    return _picture("frame", webp)
+
+
+def per_frame_plot(columns: Mapping[str, Sequence[float | None]]) -> dg.MetadataValue:
+    """Metric → value per frame as a small plot inside the event itself: a line for each metric."""
+    return _picture("per frame", encoded(draw_lines(columns)))
+
+
+def _picture(name: str, content: bytes) -> dg.MetadataValue:
+    data = base64.b64encode(content).decode("ascii")
+    return dg.MetadataValue.md(f"![{name}](data:image/webp;base64,{data})")
 
 
 def per_frame_table(columns: Mapping[str, Sequence[float | None]]) -> dg.MetadataValue:

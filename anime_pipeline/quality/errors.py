@@ -15,3 +15,11 @@ class UnknownScopeError(QualityError):
 
 class GateNotPassedError(QualityError):
     """What was asked for waits behind a gate that is not passed."""
+
+
+class EnrolmentError(QualityError):
+    """Characters that cannot be enrolled."""
+
+
+class CalibrationError(QualityError):
+    """Pictures that say too little to calibrate with."""

@@ -22,8 +22,10 @@ from anime_pipeline.database.models import (
     Take,
     TakeMedia,
 )
+from anime_pipeline.quality.calibrations import identity_of, newest_calibrations, style_of
 from anime_pipeline.quality.engines.protocol import TakeFacts
 from anime_pipeline.quality.evidence import FRESH
+from anime_pipeline.quality.references import EnrolledFace, load_enrolled, references_sha256, stacked
 from anime_pipeline.story.context import CutKind
 
 
@@ -58,14 +60,20 @@ def load_takes(session: Session, job_ids: Collection[int]) -> list[TakeToMeasure
     asked = _asked(session, wanted)
     media = _media(session, wanted)
     seconds = _seconds(session, wanted)
-    palettes = _palettes(session, {profile.project_id for _, _, profile, _, _ in rows})
-    names = _names(session, {id_ for _, _, _, cut, _ in rows for id_ in cut.character_ids or ()})
+    project_ids = {profile.project_id for _, _, profile, _, _ in rows}
+    character_ids = {id_ for _, _, _, cut, _ in rows for id_ in cut.character_ids or ()}
+    palettes = _palettes(session, project_ids)
+    names = _names(session, character_ids)
+    faces = load_enrolled(session, project_ids, character_ids)
+    calibrations = newest_calibrations(session, project_ids)
     takes = []
     for take, status, profile, cut, project in sorted(
         rows, key=lambda row: (row[2].cut_key, row[0].take_number)
     ):
         params = asked.get(take.job_id)
         files = media.get(take.job_id, [])
+        seen = [face for face in faces if face.backend == project.identity_backend]
+        cast_faces = [face for face in seen if face.character_id in (cut.character_ids or ())]
         facts = TakeFacts(
             kind=cast(CutKind, profile.kind),
             frame_count=_frames_asked(profile, cut, params),
@@ -78,7 +86,15 @@ def load_takes(session: Session, job_ids: Collection[int]) -> list[TakeToMeasure
             generation_seconds=seconds.get(take.job_id),
             server_kind=take.server_kind,
             figures=tuple(names[id_] for id_ in cut.character_ids or () if id_ in names),
+            anchors=_pictures(cast_faces),
+            face_anchors=stacked(cast_faces),
             identity_backend=project.identity_backend,
+            identity_calibration=identity_of(
+                calibrations.get((profile.project_id, "identity")),
+                project.identity_backend,
+                references_sha256(face for face in seen if face.project_id == profile.project_id),
+            ),
+            style=style_of(calibrations.get((profile.project_id, "style"))),
         )
         shown = tuple((file.sha256, file.suffix) for file in files)
         takes.append(
@@ -135,6 +151,12 @@ def _palettes(session: Session, project_ids: Collection[int]) -> dict[int, dict[
 
 def _colours(palette: dict[str, Any]) -> dict[str, str]:
     return {str(name): str(colour) for name, colour in palette.items()}
+
+
+def _pictures(faces: Sequence[EnrolledFace]) -> dict[str, tuple[str, ...]]:
+    """The sha256s of the enrolled pictures by character."""
+    names = dict.fromkeys(face.character for face in faces)
+    return {name: tuple(face.sha256 for face in faces if face.character == name) for name in names}
 
 
 def _names(session: Session, character_ids: Collection[int]) -> dict[int, str]:

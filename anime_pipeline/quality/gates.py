@@ -212,7 +212,7 @@ def _row(project_id: int, rules: Phase, key: str, job_id: int | None, judgement:
         pass_rate=judgement.pass_rate,
         wilson_low=low,
         wilson_high=high,
-        thresholds=_thresholds(rules),
+        thresholds=_thresholds(rules, judgement),
         failing=[dataclasses.asdict(failing) for failing in judgement.failing],
         missing=[dataclasses.asdict(missing) for missing in judgement.missing],
         reason=judgement.reason,
@@ -220,12 +220,17 @@ def _row(project_id: int, rules: Phase, key: str, job_id: int | None, judgement:
     )
 
 
-def _thresholds(rules: Phase) -> dict[str, Any]:
+def _thresholds(rules: Phase, judgement: Judgement) -> dict[str, Any]:
     metrics = {
         rule.metric: {"comparison": rule.comparison, "threshold": rule.threshold, "gate": rule.gate_name}
         for rule in rules.rules
     }
-    return {"metrics": metrics, "pass_rate": rules.pass_rate, "minimum_cuts": rules.minimum_cuts}
+    return {
+        "metrics": metrics,
+        "pass_rate": rules.pass_rate,
+        "minimum_cuts": rules.minimum_cuts,
+        "calibrations": [dataclasses.asdict(used) for used in judgement.calibrations],
+    }
 
 
 def _scope(key: str) -> Scope:

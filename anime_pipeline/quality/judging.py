@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from anime_pipeline.quality.evidence import CutEvidence, Measured
-from anime_pipeline.quality.phases import WANTS_WHOLE_SCENES, Phase, Rule
+from anime_pipeline.quality.phases import CALIBRATED_METRICS, WANTS_WHOLE_SCENES, Phase, Rule
 from anime_pipeline.quality.statistics import wilson_interval
 
 Outcome = Literal["passed", "failed", "unmeasured"]
@@ -58,6 +58,26 @@ class JudgedCut:
 
 
 @dataclass(frozen=True)
+class CalibrationUsed:
+    """The calibration that a metric's scores were made with; None where they were made without one."""
+
+    metric: str
+    references_sha256: str | None = None
+    auc: float | None = None
+    separates: bool = False
+
+    @property
+    def said(self) -> str:
+        """In words, for the verdict's reason."""
+        if self.references_sha256 is None:
+            return f"{self.metric} is not calibrated"
+        name = f"{self.metric} by calibration {self.references_sha256[:12]}"
+        if self.separates:
+            return f"{name} (AUC {self.auc:.2f})"
+        return f"{name}, which cannot separate (AUC {self.auc:.2f})"
+
+
+@dataclass(frozen=True)
 class Judgement:
     """What a scope's evidence comes to, before it is stored as a verdict."""
 
@@ -68,6 +88,7 @@ class Judgement:
     missing: tuple[Missing, ...] = ()
     pass_rate: float | None = None
     wilson: tuple[float, float] | None = None
+    calibrations: tuple[CalibrationUsed, ...] = ()
 
     def count(self, outcome: Outcome) -> int:
         """How many cuts came out so."""
@@ -111,15 +132,28 @@ def judge_scope_evidence(
     passed, total = sum(cut.outcome == "passed" for cut in cuts), len(cuts)
     needed = 1 if one_cut else phase.minimum_cuts
     verdict, reason = _ruling(cuts, missing, phase, scope_key, needed)
+    calibrations = _calibrations(cuts, phase)
     return Judgement(
         verdict,
-        reason,
+        "; ".join([reason, *(used.said for used in calibrations)]),
         cuts,
         _judged_sha256(evidence, phase, scope_key, one_cut),
         tuple(missing),
         passed / total if total else None,
         wilson_interval(passed, total) if total else None,
+        calibrations,
     )
+
+
+def _calibrations(cuts: Sequence[JudgedCut], phase: Phase) -> tuple[CalibrationUsed, ...]:
+    """Each calibration that decided something here, in the order of metrics and cuts."""
+    used: dict[CalibrationUsed, None] = {}
+    for rule in phase.rules:
+        for cut in cuts if rule.decides and rule.metric in CALIBRATED_METRICS else ():
+            found = cut.evidence.measurements.get(rule.metric)
+            if found is not None and found.value is not None:
+                used[CalibrationUsed(rule.metric, **found.details.get("calibration", {}))] = None
+    return tuple(used)
 
 
 def _ruling(
@@ -222,7 +256,7 @@ def _judged_sha256(evidence: Sequence[CutEvidence], phase: Phase, scope_key: str
                 cut.has_animatic,
                 cut.has_cast,
                 {
-                    rule.metric: [found.state, found.value, found.reason, *found.provenance]
+                    rule.metric: [found.state, found.value, found.reason, *found.provenance, *_named(found)]
                     for rule in phase.rules_for(cut.kind, cut.has_cast)
                     if (found := cut.measurements.get(rule.metric))
                 },
@@ -231,3 +265,8 @@ def _judged_sha256(evidence: Sequence[CutEvidence], phase: Phase, scope_key: str
         ],
     }
     return hashlib.sha256(json.dumps(judged, sort_keys=True).encode()).hexdigest()
+
+
+def _named(found: Measured) -> list[Any]:
+    """The calibration that a measurement names, if it names one."""
+    return [found.details["calibration"]] if "calibration" in found.details else []

@@ -33,6 +33,9 @@ SAMPLED_METRICS = frozenset({REPRODUCIBLE})
 CAST_METRICS = frozenset({"face_similarity"})
 """Metrics asked only of cuts that show a character."""
 
+CALIBRATED_METRICS = frozenset({"face_similarity", "style_adherence"})
+"""Metrics whose numbers mean something by the show's own pictures; a verdict names the calibration."""
+
 Comparison = Literal["at_least", "at_most", "reported"]
 
 

@@ -43,6 +43,7 @@ def test_a_take_is_measured_by_every_metric_of_its_phases(studio: Studio) -> Non
     assert {name for name, row in rows.items() if row.state == "measured"} == {
         *ANIMATIC_METRICS,
         "palette_adherence",
+        "shot_changes",
     }
     assert {name for name, row in rows.items() if row.state == "unavailable"} == {
         "style_adherence", "subject_consistency", "temporal_lpips",
@@ -72,7 +73,7 @@ def test_measured_scores_are_shown_where_earlier_clients_look(studio: Studio) ->
     job = studio.take(studio.cut(10), GOOD)
     measure(studio, job)
     scores = {row.metric_name: row for row in studio.session.query(QualityScore).filter_by(job_id=job)}
-    assert set(scores) == {*ANIMATIC_METRICS, "palette_adherence"}
+    assert set(scores) == {*ANIMATIC_METRICS, "palette_adherence", "shot_changes"}
     gate = studio.session.query(QualityGate).filter_by(gate_name="motion_smoothness_minimum").one()
     assert scores["motion_smoothness"].threshold_min == gate.threshold_value
     assert scores["motion_smoothness"].threshold_max is None

@@ -4,7 +4,7 @@ from typing import Any
 
 import dagster as dg
 
-from anime_pipeline.defs.metadata import per_frame_table
+from anime_pipeline.defs.metadata import per_frame_plot, per_frame_table
 from anime_pipeline.defs.partition_events import record_partitions
 from anime_pipeline.defs.partitions import CUT_BATCHES, CUTS
 from anime_pipeline.defs.rendering.assets import frames
@@ -66,6 +66,7 @@ def _scores_metadata(take: TakeScores) -> dict[str, dg.MetadataValue]:
     columns = {score.metric: score.per_frame for score in take.scores if len(score.per_frame) > 1}
     if columns:
         metadata["per_frame"] = per_frame_table(columns)
+        metadata["per_frame_plot"] = per_frame_plot(columns)
     metadata["verdict"] = dg.MetadataValue.text(f"{take.phase} {take.verdict.verdict}: {take.verdict.reason}")
     return metadata
 

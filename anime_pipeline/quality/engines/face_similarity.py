@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from anime_pipeline.quality.engines import arcface, ccip
+from anime_pipeline.quality.engines.calibration import Calibration
 from anime_pipeline.quality.engines.face_assignment import assign
 from anime_pipeline.quality.engines.faces import Embeddings, Face, FaceBackend
 from anime_pipeline.quality.engines.learned import begin, learned_provenance, unmeasurable
@@ -48,12 +49,14 @@ class FaceSimilarity:
 
     def provenance(self, facts: TakeFacts) -> Provenance:
         """The backend, the anchors it compares with, and which frames are looked at."""
-        settings = {
+        settings: dict[str, object] = {
             **_SETTINGS[self.backend],
             "every": sampling_step(facts.fps, LOOKS_PER_SECOND),
             "figures": list(facts.figures),
             "anchors": {name: sorted(sha256s) for name, sha256s in sorted(facts.anchors.items())},
         }
+        if facts.identity_calibration is not None:  # the verdict names it
+            settings["calibration"] = facts.identity_calibration.as_details()
         return learned_provenance(self.backend, "1", self.weights, self.models_dir, settings)
 
     def start(self, facts: TakeFacts) -> Accumulator:
@@ -71,7 +74,13 @@ class FaceSimilarity:
         face_backend(self.backend, self.models_dir)
         anchors = {name: facts.face_anchors[name] for name in facts.figures}
         step = sampling_step(facts.fps, LOOKS_PER_SECOND)
-        return Likenesses(provenance, anchors, lambda: face_backend(self.backend, self.models_dir), step)
+        return Likenesses(
+            provenance,
+            anchors,
+            lambda: face_backend(self.backend, self.models_dir),
+            step,
+            facts.identity_calibration,
+        )
 
 
 _WEIGHTS = {"arcface": arcface.WEIGHTS, "ccip": ccip.WEIGHTS}
@@ -95,6 +104,7 @@ class Likenesses:
     anchors: dict[str, Embeddings]
     backend: Callable[[], FaceBackend]
     step: int
+    calibration: Calibration | None = None
     count: int = 0
     looks: dict[int, dict[str, float]] = field(default_factory=dict)  # by frame, by character
     raws: dict[str, list[float]] = field(default_factory=dict)
@@ -131,11 +141,13 @@ class Likenesses:
         if not self.looks:
             return Score(METRIC, "not_measurable", self.provenance, reason="the take has no frames")
         characters = {name: self._of(name) for name in self.anchors}
-        details = {
+        details: dict[str, object] = {
             "characters": characters,
             "frames_looked_at": len(self.looks),
             "other_faces": self.strangers,
         }
+        if self.calibration is not None:
+            details["calibration"] = self.calibration.as_details()
         missing = [name for name in characters if float(characters[name]["coverage"] or 0) < LEAST_COVERAGE]
         if missing:
             reason = ", ".join(

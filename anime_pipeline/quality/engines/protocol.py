@@ -10,6 +10,7 @@ from typing import Any, Literal, Protocol, TypeVar, cast, runtime_checkable
 import numpy as np
 import numpy.typing as npt
 
+from anime_pipeline.quality.engines.calibration import Calibration
 from anime_pipeline.quality.engines.style_reference import StyleReference
 
 Frames = npt.NDArray[np.uint8]
@@ -67,7 +68,8 @@ class TakeFacts:
     ``frame_count``, ``fps``, ``width`` and ``height`` are what was asked; None where nothing was.
     ``file_fps`` is what the film's container says. ``anchors`` maps a figure's name to the sha256s of its
     approved pictures, and ``face_anchors`` to their embeddings by ``identity_backend``, float32 N × width.
-    ``style`` is the project's calibrated style, None where it has none.
+    ``identity_calibration`` is what the project's anchors say of that backend, and ``style`` the project's
+    calibrated style; each is None where there is none.
     """
 
     kind: Literal["still", "loop", "video"]
@@ -84,6 +86,7 @@ class TakeFacts:
     anchors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     face_anchors: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
     identity_backend: str = "ccip"
+    identity_calibration: Calibration | None = None
     style: StyleReference | None = None
 
 

@@ -182,7 +182,12 @@ def _lack(name: str, facts: TakeFacts, models_dir: Path) -> Score | None:
     if name not in _BY_NAME:
         reason = f"this version knows no metric called {name}"
         return Score(name, "unavailable", Provenance("none", "0"), reason=reason)
-    backend = _BY_NAME[name].backend(facts, models_dir)
+    return absence(name, _BY_NAME[name].backend(facts, models_dir).name, models_dir)
+
+
+def absence(name: str, backend_name: str, models_dir: Path) -> Score | None:
+    """What a metric's backend lacks here, as an unavailable score; None where it can be used."""
+    backend = next(entry for entry in _BY_NAME[name].backends if entry.name == backend_name)
     absent = _absent_weights(backend, models_dir)
     fetching = " && ".join(f"anime-pipeline models fetch {weights}" for weights in absent)
     if backend.build is None:

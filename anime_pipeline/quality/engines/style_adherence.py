@@ -103,7 +103,6 @@ class _Adherence:
                 "cosine": float(np.mean(list(self.cosines.values()))),
                 "least": values[worst],
                 "least_at_frame": worst,
-                "separates": self.style.separates,
-                "auc": self.style.auc,
+                "calibration": self.style.calibration.as_details(),
             },
         )

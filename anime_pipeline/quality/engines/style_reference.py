@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anime_pipeline.errors import UserError
+from anime_pipeline.quality.engines.calibration import Calibration, auc
 
 FEWEST = 3  # approved pictures, so that each can be left out against two others
 AT_NEGATIVES, AT_APPROVED, AT_BEST = 0.50, 0.85, 1.0
@@ -30,7 +31,7 @@ class StyleReference:
     """A prototype of unit length and the raw cosines ``low`` < ``approved`` < ``best`` of the three anchors.
 
     ``backend`` is the engine's that made the embeddings. ``references_sha256`` is the hash of the pictures.
-    ``separates`` is False where approved and other pictures are too near to tell apart (AUC below 0.9).
+    ``auc`` says how well approved and other pictures are told apart; 0.9 is wanted.
     """
 
     backend: str
@@ -39,12 +40,12 @@ class StyleReference:
     approved: float
     best: float
     references_sha256: str
-    auc: float | None = None
+    auc: float
 
     @property
-    def separates(self) -> bool:
-        """Whether the calibration can tell the style from others."""
-        return self.auc is not None and self.auc >= 0.9
+    def calibration(self) -> Calibration:
+        """As scores name it."""
+        return Calibration(self.references_sha256, self.auc)
 
     def cosines(self, embeddings: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
         """Raw cosines of unit embeddings, N × width, to the prototype."""
@@ -77,9 +78,8 @@ def style_reference(
             f"there are {len(approved)} and {len(negatives)}",
             "approve more pictures, or add pictures of other styles",
         )
-    total = approved.astype(np.float64).sum(axis=0)
-    left_out = np.array([embedding @ _unit(total - embedding) for embedding in approved.astype(np.float64)])
-    prototype = _unit(total)
+    left_out = left_out_cosines(approved)
+    prototype = _unit(approved.astype(np.float64).sum(axis=0))
     others = negatives.astype(np.float64) @ prototype
     low, near, best = float(np.median(others)), float(np.percentile(left_out, 10)), float(left_out.max())
     if not low < near < best:
@@ -91,11 +91,10 @@ def style_reference(
     return StyleReference(backend, tuple(prototype.tolist()), low, near, best, sha256, auc(left_out, others))
 
 
-def auc(same: npt.NDArray[np.float64], different: npt.NDArray[np.float64]) -> float:
-    """The share of pairs in which a value of ``same`` is above one of ``different``; ties count half."""
-    above = (same[:, None] > different[None]).mean()
-    ties = (same[:, None] == different[None]).mean()
-    return float(above + ties / 2)
+def left_out_cosines(approved: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
+    """The cosine of each approved picture to the prototype of the others, from unit embeddings N × width."""
+    total = approved.astype(np.float64).sum(axis=0)
+    return np.array([embedding @ _unit(total - embedding) for embedding in approved.astype(np.float64)])
 
 
 def _unit(vector: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

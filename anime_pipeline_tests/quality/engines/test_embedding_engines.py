@@ -114,7 +114,11 @@ def test_features_are_computed_once_for_aesthetic_and_style(shelf: Shelf, embedd
     head = head_from(second_predictor_state())
     expected = head.scores(CLIP.embed(film[::2], shelf.folder)).mean()
     assert scores["aesthetic"].value == pytest.approx(expected)
-    assert scores["style_adherence"].details["separates"] is True
+    assert scores["style_adherence"].details["calibration"] == {
+        "references_sha256": "f" * 64,
+        "auc": 0.97,
+        "separates": True,
+    }
 
 
 def test_a_style_needs_its_own_calibration(shelf: Shelf, embedded: list[int]) -> None:
@@ -142,7 +146,7 @@ def test_the_references_themselves_adhere(seed: int) -> None:
     assert style.adherence(style.approved) == pytest.approx(0.85)
     assert style.adherence(style.best) == style.adherence(style.best + 0.1) == 1.0
     assert 0.0 <= style.adherence(-1.0) < 0.50
-    assert style.separates
+    assert style.calibration.separates
     values = [style.adherence(cosine) for cosine in np.linspace(-1, 1, 50)]
     assert values == sorted(values)
     near = [style.adherence(float(cosine)) for cosine in style.cosines(approved)]
