@@ -29,13 +29,15 @@ Kind = Literal[
     "node_errors_in_200",  # accepted, but its outputs are dropped
     "pending_deleted",  # accepted, then deleted from the queue by someone else
     "error_500",  # POST /prompt answers 500
+    "answer_garbled",  # accepted, but the answer that says so is cut short
     "upload_renamed",  # an upload is stored under another name
+    "upload_too_large",  # an upload is refused with 413
 ]
 KINDS: tuple[str, ...] = get_args(Kind)
 DEFAULT_SECONDS = 2.0
 
-_ON_UPLOAD = frozenset({"upload_renamed"})
-_ON_SUBMIT = frozenset({"node_errors_in_200", "pending_deleted", "error_500"})
+_ON_UPLOAD = frozenset({"upload_renamed", "upload_too_large"})
+_ON_SUBMIT = frozenset({"node_errors_in_200", "pending_deleted", "error_500", "answer_garbled"})
 _ON_EXECUTION = frozenset(KINDS) - _ON_UPLOAD - _ON_SUBMIT
 
 

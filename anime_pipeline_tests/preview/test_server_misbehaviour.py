@@ -171,6 +171,25 @@ def test_error_500(server: RunningServer, client: Client) -> None:
     assert [client.post(picture_graph()).status_code for _ in range(3)] == [500, 500, 200]
 
 
+def test_answer_garbled(server: RunningServer, client: Client) -> None:
+    server.misbehave("answer_garbled")
+    answer = client.post(picture_graph())
+    assert answer.status_code == 200
+    with pytest.raises(requests.JSONDecodeError):
+        answer.json()
+    client.render(picture_graph("next"))
+    assert len(client.get("/history")) == 2
+
+
+def test_upload_too_large(server: RunningServer) -> None:
+    server.misbehave("upload_too_large")
+    codes = [
+        requests.post(f"{server.url}/upload/image", files={"image": ("a.png", b"x")}, timeout=20).status_code
+        for _ in range(2)
+    ]
+    assert codes == [413, 200]
+
+
 def test_upload_renamed(server: RunningServer) -> None:
     server.misbehave("upload_renamed", match="mika")
     names = []

@@ -62,7 +62,10 @@ class _Files:
         overwrite = str(form.get("overwrite", "")).lower() in ("true", "1")
         path = self._place(kind, subfolder, image.filename)
         body = image.file.read()
-        if self._server.misbehaviours.for_upload(image.filename):
+        faults = self._server.misbehaviours.for_upload(image.filename)
+        if "upload_too_large" in faults:
+            raise web.HTTPRequestEntityTooLarge(max_size=0, actual_size=len(body))
+        if "upload_renamed" in faults:
             path = _renamed(path, 1)
         elif not overwrite:
             path = _free_name(path, hashlib.sha256(body).digest())

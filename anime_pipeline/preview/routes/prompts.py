@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -76,9 +77,10 @@ class _Prompts:
                 extra_data["client_id"] = body["client_id"]
             extra_data["create_time"] = int(time.time() * 1000)
             self._queue.put(QueueItem(number, prompt_id, prompt, extra_data, validation.outputs))
-        return web.json_response(
-            {"prompt_id": prompt_id, "number": number, "node_errors": validation.node_errors}
-        )
+        answer = {"prompt_id": prompt_id, "number": number, "node_errors": validation.node_errors}
+        if "answer_garbled" in faults:
+            return web.Response(text=json.dumps(answer)[:20], content_type="application/json")
+        return web.json_response(answer)
 
     async def get_queue(self, request: web.Request) -> web.Response:
         running, pending = self._queue.snapshot()
