@@ -12,6 +12,7 @@ from anime_pipeline.defs.quality import assets as quality_assets
 from anime_pipeline.defs.quality import checks as quality_checks
 from anime_pipeline.defs.quality import sensors as quality_sensors
 from anime_pipeline.defs.rendering import assets as rendering_assets
+from anime_pipeline.defs.rendering import reproduction
 from anime_pipeline.defs.rendering import sensors as rendering_sensors
 from anime_pipeline.defs.story import assets as story_assets
 from anime_pipeline.defs.story import sensors as story_sensors
@@ -23,6 +24,7 @@ defs = dg.Definitions(
     asset_checks=dg.load_asset_checks_from_modules([quality_checks]),
     jobs=[
         *ALL_JOBS,
+        reproduction.reproduce_takes,
         migration.migrate_database,
         backups.back_up_database,
         backups.restore_test_database,

@@ -18,6 +18,7 @@ from anime_pipeline.cli import (
     model_commands,
     production_commands,
     queue_commands,
+    reproduce_command,
     server_commands,
     story_commands,
 )
@@ -39,6 +40,7 @@ app.command("status")(production_commands.status)
 app.command("render")(production_commands.render)
 app.command("measure")(production_commands.measure)
 app.command("takes")(production_commands.takes)
+app.command("reproduce")(reproduce_command.reproduce)
 app.command("deliver")(production_commands.deliver)
 app.command("calibrate")(calibrate_command.calibrate)
 app.add_typer(character_commands.app, name="characters")

@@ -95,7 +95,7 @@ def _finished_takes(session: Session, which: ColumnElement[bool]) -> dict[int, l
         select(Take)
         .join(Job, Job.id == Take.job_id)
         .join(CutProfile, CutProfile.cut_id == Take.cut_id)
-        .where(which, Job.status.in_(FINISHED)),
+        .where(which, Job.status.in_(FINISHED), Take.reproduces_job_id.is_(None)),
         execution_options=FRESH,
     ):
         takes.setdefault(take.cut_id, []).append(take)

@@ -103,7 +103,11 @@ def finished_takes(session: Session, cut_keys: Collection[str]) -> dict[str, lis
         select(CutProfile.cut_key, Take.job_id)
         .join(Take, Take.cut_id == CutProfile.cut_id)
         .join(Job, Job.id == Take.job_id)
-        .where(CutProfile.cut_key.in_(list(cut_keys)), Job.status.in_(FINISHED))
+        .where(
+            CutProfile.cut_key.in_(list(cut_keys)),
+            Job.status.in_(FINISHED),
+            Take.reproduces_job_id.is_(None),
+        )
         .order_by(CutProfile.cut_key, Take.take_number)
     )
     takes: dict[str, list[int]] = {}
@@ -134,7 +138,7 @@ def unmeasured_takes(session: Session) -> dict[str, int]:
         .distinct(CutProfile.cut_key)
         .join(Take, Take.cut_id == CutProfile.cut_id)
         .join(Job, Job.id == Take.job_id)
-        .where(CutProfile.omitted_at.is_(None), Job.status.in_(FINISHED))
+        .where(CutProfile.omitted_at.is_(None), Job.status.in_(FINISHED), Take.reproduces_job_id.is_(None))
         .where(~exists().where(Measurement.job_id == Take.job_id))
         .order_by(CutProfile.cut_key, Take.take_number.desc())
     )

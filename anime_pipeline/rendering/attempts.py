@@ -17,6 +17,7 @@ from anime_pipeline.media.store import MediaStore
 from anime_pipeline.media.thumbnail import strip_positions, webp_strip
 from anime_pipeline.rendering.comfyui import ComfyClient
 from anime_pipeline.rendering.comfyui_errors import ComfyError
+from anime_pipeline.rendering.environment import note_environment
 from anime_pipeline.rendering.fleet import FleetServer
 from anime_pipeline.rendering.following import Finished, Follower, is_known
 from anime_pipeline.rendering.preflight import preflight
@@ -130,6 +131,7 @@ class Attempt:
         self.client.submit(
             submission_graph(leased.workflow, prefix, names), server.client_id, prompt_id, self._marks()
         )
+        note_environment(self._settings, self.attempt_id, self.client, server.object_info, leased.workflow)
 
     def _upload(self, name: str, sha256: str) -> str:
         with session_scope(self._settings) as session:

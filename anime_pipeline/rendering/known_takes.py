@@ -14,7 +14,10 @@ from anime_pipeline.media.store import MediaStore
 
 @dataclass(frozen=True)
 class KnownTake:
-    """A take as the database knows it. ``is_whole``: finished, and each file is in the store."""
+    """A take as the database knows it. ``is_whole``: finished, and each file is in the store.
+
+    ``is_reproduction``: it renders another take again. It has a number of the cut's and shows nothing new.
+    """
 
     job_id: int
     cut_id: int
@@ -25,6 +28,7 @@ class KnownTake:
     error_message: str | None
     selected: bool
     is_whole: bool
+    is_reproduction: bool = False
 
     @property
     def is_finished(self) -> bool:
@@ -39,7 +43,8 @@ class KnownTake:
 
 _TAKES = text("""
     SELECT t.job_id, t.cut_id, t.take_number, t.recipe_hash, t.ingredients, t.selected,
-           j.status, j.error_message, COALESCE(m.files, '{}') AS files
+           j.status, j.error_message, COALESCE(m.files, '{}') AS files,
+           t.reproduces_job_id IS NOT NULL AS is_reproduction
     FROM studio.takes t
     JOIN jobs j ON j.id = t.job_id
     LEFT JOIN (
@@ -68,7 +73,7 @@ def known_takes(
         takes.setdefault(row.cut_id, []).append(
             KnownTake(
                 row.job_id, row.cut_id, row.take_number, row.recipe_hash, row.ingredients, row.status,
-                row.error_message, row.selected, whole,
+                row.error_message, row.selected, whole, row.is_reproduction,
             )
         )  # fmt: skip
     return takes

@@ -53,7 +53,7 @@ def plan_cuts(
     keys = sorted(set(cut_keys))
     contexts = load_cut_contexts(session, keys)
     library, suffixes = TemplateLibrary.of(settings), picture_suffixes(session, contexts.values())
-    _wait_for_other_planners(session, {context.project_id for context in contexts.values()})
+    wait_for_other_planners(session, {context.project_id for context in contexts.values()})
     takes = known_takes(session, [context.cut_id for context in contexts.values()], MediaStore.of(settings))
     plan = _Plan(library, suffixes, takes)
     for key in keys:
@@ -89,9 +89,10 @@ class _Plan:
 
     def add(self, context: CutContext, new_take: bool) -> None:
         """Decide about each wanted take of a cut, or about one more."""
-        known = self._takes.get(context.cut_id, [])
+        numbered = self._takes.get(context.cut_id, [])
+        known = [take for take in numbered if not take.is_reproduction]
         wanted = [self._unused(context, known)] if new_take else self._wanted(context)
-        number = max((take.take_number for take in known), default=0)
+        number = max((take.take_number for take in numbered), default=0)
         for recipe in wanted:
             same = [take for take in known if take.recipe_hash == recipe.recipe_hash]
             finished = next((take for take in reversed(same) if take.is_whole), None)
@@ -147,7 +148,8 @@ def _planned(context: CutContext, state: Literal["current", "queued"], take: Kno
     return PlannedCut(context.cut_key, state, take.job_id, take.recipe_hash, take.take_number)
 
 
-def _wait_for_other_planners(session: Session, project_ids: set[int]) -> None:
+def wait_for_other_planners(session: Session, project_ids: set[int]) -> None:
+    """Hold off whoever would number takes of these projects until this session's transaction ends."""
     for project_id in sorted(project_ids):
         session.execute(
             text("SELECT pg_advisory_xact_lock(hashtext('anime_pipeline.plan'), :project_id)"),

@@ -88,6 +88,7 @@ def changes_between(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Cha
 def _state(
     context: CutContext, library: TemplateLibrary, suffixes: Mapping[str, str], takes: list[KnownTake]
 ) -> CutState:
+    takes = [take for take in takes if not take.is_reproduction]
     finished = [take for take in takes if take.is_whole]
     newest = next((take for take in finished if take.selected), finished[-1] if finished else None)
     job_id = newest.job_id if newest else None

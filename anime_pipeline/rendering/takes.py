@@ -41,7 +41,7 @@ class TakeFile:
 @dataclass(frozen=True)
 class TakeInfo:
     """A take with its files. ``verdict`` is the newest judgement of this take:
-    passed, failed or incomplete.
+    passed, failed or incomplete. One that ``reproduces`` another is never selected.
     """
 
     job_id: int
@@ -58,6 +58,7 @@ class TakeInfo:
     attempts: int
     selected: bool
     verdict: str | None
+    reproduces_job_id: int | None
     files: tuple[TakeFile, ...]
 
     @property
@@ -70,7 +71,7 @@ class TakeInfo:
 _TAKES = text("""
     SELECT t.job_id, t.cut_id, p.cut_key, t.take_number, j.status, j.error_message, t.recipe_hash,
            r.template_name, t.server_kind, t.pixels_sha256, a.gpu_seconds, COALESCE(a.attempts, 0) AS
-           attempts, t.selected, v.verdict
+           attempts, t.selected, v.verdict, t.reproduces_job_id
     FROM studio.takes t
     JOIN jobs j ON j.id = t.job_id
     JOIN studio.recipes r USING (recipe_hash)
@@ -131,7 +132,8 @@ def select_best(session: Session, settings: Settings, cut_keys: Collection[str])
     library, suffixes = TemplateLibrary.of(settings), picture_suffixes(session, contexts.values())
     takes: dict[str, list[TakeInfo]] = {key: [] for key in keys}
     for take in list_takes(session, keys):
-        takes[take.cut_key].append(take)
+        if take.reproduces_job_id is None:
+            takes[take.cut_key].append(take)
     chosen, emptied = [], []
     result: dict[str, int | None] = {}
     for key in keys:
@@ -184,6 +186,7 @@ def _select(session: Session, job_ids: list[int]) -> None:
             WITH chosen AS (
                 UPDATE studio.takes t SET selected = TRUE FROM jobs j
                 WHERE j.id = t.job_id AND j.status = 'completed' AND t.job_id = ANY(:job_ids)
+                  AND t.reproduces_job_id IS NULL
                 RETURNING t.job_id, t.cut_id, j.output_path
             ), shown AS (
                 UPDATE cuts SET output_path = chosen.output_path FROM chosen WHERE cuts.id = chosen.cut_id
@@ -195,4 +198,7 @@ def _select(session: Session, job_ids: list[int]) -> None:
     missing = set(job_ids) - set(done.scalars())
     if missing:
         listed = ", ".join(str(job_id) for job_id in sorted(missing))
-        raise TakeError(f"take {listed} is not finished, so it cannot be selected", "choose a finished take")
+        raise TakeError(
+            f"take {listed} is not finished, or renders another take again, so it cannot be selected",
+            "choose a finished take",
+        )

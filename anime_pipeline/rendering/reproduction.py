@@ -1,0 +1,172 @@
+"""Renders stored recipes again and says whether the same pictures came out, and if not, what has changed."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from io import BytesIO
+from typing import Any, Literal
+
+from PIL import Image
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from anime_pipeline.database.models import Job, MediaFile, Recipe, Reproduction, Take
+from anime_pipeline.database.session import session_scope
+from anime_pipeline.media.differences import FrameDifference, UnlikeFramesError, compare_frames
+from anime_pipeline.media.errors import MediaError
+from anime_pipeline.media.film import Frame, iter_frames
+from anime_pipeline.media.store import MediaStore
+from anime_pipeline.rendering.comfyui import ComfyClient
+from anime_pipeline.rendering.comfyui_errors import ComfyError
+from anime_pipeline.rendering.environment import (
+    EnvironmentChange,
+    Facts,
+    environment_changes,
+    environment_of,
+    environment_of_take,
+)
+from anime_pipeline.rendering.events import OnEvent
+from anime_pipeline.rendering.second_takes import came_from_cache, forget_cached_results, queue_second_takes
+from anime_pipeline.rendering.servers import render_servers
+from anime_pipeline.rendering.takes import take_files
+from anime_pipeline.rendering.worker import drain
+from anime_pipeline.settings import Settings
+
+Verdict = Literal["identical", "equal_within_2", "different", "not_rendered"]
+
+TOLERANCE = 2
+_TRIES = 3
+
+
+@dataclass(frozen=True)
+class ReproductionReport:
+    """What came of rendering take ``job_id`` again as take ``second_job_id``.
+
+    ``max_difference`` is of 255; ``psnr`` in dB; ``difference_sha256`` names the picture of the worst frame
+    in the media store. ``environment`` lists what has changed, where the pixels have or nothing was rendered.
+    """
+
+    job_id: int
+    second_job_id: int
+    verdict: Verdict
+    reason: str
+    max_difference: int | None = None
+    changed_share: float | None = None
+    psnr: float | None = None
+    ssim: float | None = None
+    worst_frame: int | None = None
+    difference_sha256: str | None = None
+    environment: tuple[EnvironmentChange, ...] = field(default_factory=tuple)
+
+
+def reproduce(
+    settings: Settings, job_ids: Collection[int], on_event: OnEvent | None = None
+) -> list[ReproductionReport]:
+    """Render finished takes again from their stored recipes, compare, and store each verdict.
+
+    The second takes are never selected and never stand for their cuts. Raises
+    :class:`~anime_pipeline.rendering.takes.TakeError`, and
+    :class:`~anime_pipeline.rendering.comfyui_errors.ComfyError` when no server is to be had.
+    """
+    waiting = list(dict.fromkeys(job_ids))
+    reports: dict[int, ReproductionReport] = {}
+    for tries_left in reversed(range(_TRIES)):
+        with session_scope(settings) as session:
+            forget_cached_results(session, settings)
+            second = queue_second_takes(session, waiting)
+        drain(settings, list(second), on_event)
+        with session_scope(settings) as session:
+            cached = {old for new, old in second.items() if came_from_cache(session, new)}
+            for new, old in second.items():
+                if old not in cached or not tries_left:
+                    reports[old] = _judged(session, settings, new, old, from_cache=old in cached)
+        waiting = sorted(cached)
+        if not waiting:
+            break
+    return [reports[job_id] for job_id in dict.fromkeys(job_ids)]
+
+
+def judge_second_take(session: Session, settings: Settings, second_job_id: int) -> ReproductionReport:
+    """Compare a second take with the one that it renders again, and store the verdict."""
+    original = session.scalars(select(Take.reproduces_job_id).where(Take.job_id == second_job_id)).one()
+    assert original is not None
+    return _judged(session, settings, second_job_id, original)
+
+
+def _judged(
+    session: Session, settings: Settings, new: int, old: int, from_cache: bool = False
+) -> ReproductionReport:
+    report = _compared(session, settings, new, old, from_cache)
+    row = {name: value for name, value in asdict(report).items() if name not in ("job_id", "second_job_id")}
+    row["environment"] = [asdict(change) for change in report.environment]
+    statement = insert(Reproduction).values(job_id=new, **row)
+    session.execute(statement.on_conflict_do_update(index_elements=["job_id"], set_=row))
+    return report
+
+
+def _compared(
+    session: Session, settings: Settings, new: int, old: int, from_cache: bool
+) -> ReproductionReport:
+    status, error = session.execute(select(Job.status, Job.error_message).where(Job.id == new)).one()
+    if status != "completed" or from_cache:
+        reason = "the server answered from its cache" if from_cache else error or f"the take is {status}"
+        changes = _changes(session, settings, new, old)
+        return ReproductionReport(old, new, "not_rendered", reason, environment=changes)
+    hashes = select(Take.job_id, Take.pixels_sha256).where(Take.job_id.in_([old, new]))
+    pixels = {row.job_id: row.pixels_sha256 for row in session.execute(hashes)}
+    if pixels[old] is not None and pixels[old] == pixels[new]:
+        return ReproductionReport(old, new, "identical", "every pixel is the same", max_difference=0)
+    changes = _changes(session, settings, new, old)
+    store = MediaStore.of(settings)
+    try:
+        found = compare_frames(_frames(session, store, old), _frames(session, store, new))
+    except (UnlikeFramesError, MediaError) as problem:
+        reason = f"the pixels differ, and cannot be compared: {problem}"
+        return ReproductionReport(old, new, "different", reason, environment=changes)
+    if not found.max_difference:
+        return ReproductionReport(old, new, "identical", "every pixel is the same", max_difference=0)
+    within = found.max_difference <= TOLERANCE
+    shown = f"{found.changed_share:.2%} of the values differ, by {found.max_difference} of 255 at most"
+    return ReproductionReport(
+        old, new, "equal_within_2" if within else "different", shown, found.max_difference,
+        found.changed_share, found.psnr, found.ssim, found.worst_frame, _kept(session, store, found), changes,
+    )  # fmt: skip
+
+
+def _changes(session: Session, settings: Settings, new: int, old: int) -> tuple[EnvironmentChange, ...]:
+    before, after = environment_of_take(session, old), environment_of_take(session, new)
+    return tuple(environment_changes(before, after or _environment_now(session, settings, old)))
+
+
+def _environment_now(session: Session, settings: Settings, job_id: int) -> Facts | None:
+    """What the first server that answers would render a take on: for takes that no server would render."""
+    graph = session.scalar(select(Recipe.workflow).join(Take).where(Take.job_id == job_id))
+    with suppress(ComfyError):
+        client = ComfyClient(render_servers(settings)[0].url)
+        return environment_of(client, client.object_info(), graph or {})
+    return None
+
+
+def _frames(session: Session, store: MediaStore, job_id: int) -> Iterator[Frame]:
+    for file in take_files(session, [job_id]).get(job_id, []):
+        if file.role in ("film", "frame"):
+            yield from iter_frames(store.local_path(file.sha256, file.suffix))
+
+
+def _kept(session: Session, store: MediaStore, found: FrameDifference) -> str | None:
+    """Store the difference picture; its sha256."""
+    if found.picture is None:
+        return None
+    out = BytesIO()
+    Image.fromarray(found.picture).save(out, format="PNG")
+    stored = store.put_bytes(out.getvalue(), ".png")
+    height, width = found.picture.shape[:2]
+    row: dict[str, Any] = {
+        "sha256": stored.sha256, "kind": "image", "suffix": stored.suffix, "bytes": stored.bytes,
+        "location": stored.location, "width": width, "height": height, "frame_count": 1,
+    }  # fmt: skip
+    session.execute(insert(MediaFile).values(row).on_conflict_do_nothing())
+    return stored.sha256
