@@ -1,11 +1,16 @@
 """The learned metrics against the obvious loop over their reference packages, in one run, in turn.
 
     python benchmarks/metrics.py [--quick] [--json]
+    python benchmarks/metrics.py --memory 10000 [--models FOLDER]
 
 Random weights on made frames: speed does not depend on what a network has learned. Both sides are given
 decoded frames, except for the phase as a whole (not in --quick), which begins with a file. Prints medians and
 the ratio of each pair; the exit status is 1 where a target isn't met. It needs the extras ``metrics`` and
 ``references``.
+
+``--memory`` races nothing: it writes a film of so many frames at 1280×720, has a process of its own measure
+it with every engine that needs no weights (and, given a models folder with its weights, st-lpips-alex), and
+prints the most memory that the process ever held. 2 GB is the target for 10,000 frames.
 """
 
 from __future__ import annotations
@@ -13,7 +18,9 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import resource
 import statistics
+import subprocess
 import sys
 import tempfile
 import time
@@ -35,6 +42,7 @@ from anime_pipeline.quality.engines import opencv, weights
 from anime_pipeline.quality.engines.embeddings import DINO
 from anime_pipeline.quality.engines.motion_smoothness import MotionSmoothness, middle_frame
 from anime_pipeline.quality.engines.protocol import Engine, FrameChunk, Frames, TakeFacts
+from anime_pipeline.quality.engines.registry import metrics
 from anime_pipeline.quality.engines.stream import EngineStream
 from anime_pipeline.quality.engines.subject_consistency import SubjectConsistency
 from anime_pipeline.quality.engines.temporal_flicker import TemporalFlicker
@@ -67,8 +75,16 @@ def main() -> int:
     )
     parser.add_argument("--quick", action="store_true", help="under a minute: fewer frames, two turns")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.add_argument("--memory", type=int, metavar="FRAMES", help="the memory of a film of so many frames")
+    parser.add_argument("--models", type=Path, help="with --memory: a models folder that has st-lpips-alex")
+    parser.add_argument("--film", type=Path, help=argparse.SUPPRESS)  # what the measuring process is told
     asked = parser.parse_args()
     warnings.filterwarnings("ignore")
+    if asked.film:
+        print(json.dumps(held_by(asked.film, asked.memory, asked.models)))
+        return 0
+    if asked.memory:
+        return memory(asked.memory, asked.models, asked.json)
     with tempfile.TemporaryDirectory() as folder:
         results = {
             race.name: run(race, 2 if asked.quick else race.turns)
@@ -220,6 +236,55 @@ def phase_3(models_dir: Path, network: Any, frames: int) -> Race:
     return Race(
         name, target, engines_on(engines, source), lambda: sum(measure() for measure in alone), turns=1
     )
+
+
+MOST_BYTES = 2 * 1024**3
+
+
+def memory(frames: int, models_dir: Path | None, as_json: bool) -> int:
+    """Write a long film and have it measured in a process of its own; 1 where that held more than 2 GB."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.mp4"
+        wide = panning(1, 720, 1280 + 3 * 480)[0]
+        with FilmWriter(path, 1280, 720, 24) as film:
+            for t in range(frames):
+                left = 3 * (t % 480)
+                film.write(np.ascontiguousarray(wide[:, left : left + 1280]))
+        arguments = ["--memory", str(frames), "--film", str(path)]
+        arguments += ["--models", str(models_dir)] if models_dir else []
+        done = subprocess.run([sys.executable, __file__, *arguments], check=True, stdout=subprocess.PIPE)
+    found = json.loads(done.stdout)
+    if as_json:
+        print(json.dumps(found))
+    else:
+        for name, value in found.items():
+            print(f"{name}: {value}")
+    return 0 if found["most_bytes"] <= MOST_BYTES else 1
+
+
+def held_by(path: Path, frames: int, models_dir: Path | None) -> dict[str, Any]:
+    """Measure a film, and say how much memory this process ever held."""
+    palette = {"sea": "#1f6f8b", "night": "#101830", "lamp": "#f2b84b"}
+    facts = TakeFacts("video", frames, 24.0, 1280, 720, 24.0, palette, motion_expected=True)
+    nowhere = Path("nowhere")
+    engines: list[Engine] = [
+        build(nowhere)
+        for metric in metrics()
+        if not metric.backends[0].weights and (build := metric.backends[0].build) is not None
+    ]
+    if models_dir is not None:
+        engines.append(TemporalLpips(models_dir, "st-lpips-alex"))
+    began = time.perf_counter()
+    stream = EngineStream(engines, facts)
+    for frame in iter_frames(path):
+        stream.add(frame)
+    scores = stream.finish()
+    return {
+        "frames": len(scores["temporal_flicker"].per_frame),
+        "engines": [engine.metric for engine in engines if scores[engine.metric].state == "measured"],
+        "seconds": round(time.perf_counter() - began, 1),
+        "most_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,  # Linux counts kilobytes
+    }
 
 
 def run(race: Race, turns: int) -> dict[str, Any]:
