@@ -7,6 +7,8 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from sqlalchemy import URL
+
 from anime_pipeline.database import migrations
 from anime_pipeline.database.adoption.backup import OnEvent, back_up, ignore_event
 from anime_pipeline.database.adoption.carried import Carried
@@ -16,7 +18,7 @@ from anime_pipeline.database.adoption.errors import AdoptionError, in_words
 from anime_pipeline.database.adoption.fingerprints import Fingerprint, Part
 from anime_pipeline.database.adoption.manifest import Backup, check_files, find_backup, utc_now, write_private
 from anime_pipeline.database.adoption.migrating import Migration, migrate_database
-from anime_pipeline.database.adoption.restoring import expect_content, restore_into
+from anime_pipeline.database.adoption.restoring import restore_into
 from anime_pipeline.database.adoption.scratch import scratch_database
 from anime_pipeline.database.adoption.verification import ProductQueries, Verified, verify_migrated
 from anime_pipeline.database.session import engine_for
@@ -47,12 +49,36 @@ def adopt(settings: Settings, queries: ProductQueries, on_event: OnEvent = ignor
     if is_newest(settings):
         verified = verify(settings, queries)
         return Adoption(environment, None, None, None, verified, time.perf_counter() - began)
-    backup = back_up(settings, "migration", lambda event: on_event(f"backup: {event}"))
-    rehearsal = rehearse(settings, backup.name, queries, lambda event: on_event(f"rehearsal: {event}"))
+    backup, rehearsal = _back_up_and_rehearse(settings, queries, on_event)
     migration = migrate(settings, backup.name, queries, lambda event: on_event(f"migration: {event}"))
     on_event("verifying what was committed")
     verified = verify(settings, queries, backup.name)
     return Adoption(environment, backup, rehearsal, migration, verified, time.perf_counter() - began)
+
+
+def _back_up_and_rehearse(
+    settings: Settings, queries: ProductQueries, on_event: OnEvent
+) -> tuple[Backup, Migration]:
+    """Both on one restored copy. A rehearsal that fails says nothing against the backup, which is kept."""
+    outcome: list[Migration | AdoptionError] = []
+
+    def trial(scratch: URL, held: dict[str, Fingerprint]) -> None:
+        try:
+            outcome.append(
+                migrate_database(scratch, queries, lambda event: on_event(f"rehearsal: {event}"), held)
+            )
+        except AdoptionError as error:
+            outcome.append(error)
+
+    backup = back_up(settings, "migration", lambda event: on_event(f"backup: {event}"), trial)
+    (rehearsal,) = outcome
+    if isinstance(rehearsal, AdoptionError):
+        raise AdoptionError(
+            f"The rehearsal failed on a copy; the real database was not touched. {rehearsal}",
+            rehearsal.remedy,
+        )
+    _record(backup, REHEARSAL, rehearsal)
+    return backup, rehearsal
 
 
 def is_newest(settings: Settings) -> bool:
@@ -64,14 +90,14 @@ def is_newest(settings: Settings) -> bool:
 def rehearse(
     settings: Settings, backup_name: str, queries: ProductQueries, on_event: OnEvent = ignore_event
 ) -> Migration:
-    """Restore a backup into a scratch database, compare it, and migrate it there."""
+    """Restore a backup into a scratch database, migrate it there, and compare it with the manifest."""
     backup = find_backup(settings, backup_name)
     check_files(backup)
     with scratch_database(settings) as (scratch, where):
         on_event(f"restoring {backup.name} on {where}")
         restore_into(scratch, backup.dump, keep_owners=False)
-        expect_content(scratch, backup.manifest.tables, "The restored backup")
-        migration = migrate_database(scratch, queries, on_event)
+        # What the migration leaves is compared with the manifest, so a fault of this restore shows there.
+        migration = migrate_database(scratch, queries, on_event, backup.manifest.tables)
     _record(backup, REHEARSAL, migration)
     return migration
 

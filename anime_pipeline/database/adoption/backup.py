@@ -41,6 +41,7 @@ from anime_pipeline.database.adoption.tools import Tools, finish_tool, run_tool,
 from anime_pipeline.settings import Settings
 
 OnEvent = Callable[[str], None]
+Trial = Callable[[URL, dict[str, Fingerprint]], None]
 COMPRESSION = "gzip:1"
 _PARTIAL = ".partial-"
 
@@ -49,10 +50,20 @@ def ignore_event(_: str) -> None:
     """The listener of those who don't listen."""
 
 
-def back_up(settings: Settings, purpose: Purpose = "manual", on_event: OnEvent = ignore_event) -> Backup:
+def no_trial(_: URL, __: dict[str, Fingerprint]) -> None:
+    """The trial of those who only want the backup."""
+
+
+def back_up(
+    settings: Settings,
+    purpose: Purpose = "manual",
+    on_event: OnEvent = ignore_event,
+    trial: Trial = no_trial,
+) -> Backup:
     """Back up the domain database into ``<home>/backups/<UTC time>/`` and restore it once to prove it.
 
-    Raises AdoptionError; the folder then doesn't exist, and the database was only read.
+    ``trial`` may do as it likes with the restored copy, once that was compared. Raises AdoptionError; the
+    folder then doesn't exist, and the database was only read.
     """
     url = domain_url(settings)
     with in_words("The backup"), one_at_a_time(settings) as folder:
@@ -61,7 +72,7 @@ def back_up(settings: Settings, purpose: Purpose = "manual", on_event: OnEvent =
         partial = folder / f"{_PARTIAL}{taken_at.strftime(NAME_FORMAT)}"
         partial.mkdir(mode=0o700)
         try:
-            manifest = _fill(settings, url, partial, taken_at, purpose, on_event)
+            manifest = _fill(settings, url, partial, taken_at, purpose, on_event, trial)
             write_private(partial / MANIFEST, json.dumps(manifest.as_json(), indent=2) + "\n")
             final = _free_name(folder, taken_at)
             partial.rename(final)
@@ -82,7 +93,13 @@ def restore_test(settings: Settings, name: str | None = None, on_event: OnEvent 
 
 
 def _fill(
-    settings: Settings, url: URL, folder: Path, taken_at: datetime, purpose: Purpose, on_event: OnEvent
+    settings: Settings,
+    url: URL,
+    folder: Path,
+    taken_at: datetime,
+    purpose: Purpose,
+    on_event: OnEvent,
+    trial: Trial,
 ) -> Manifest:
     began = time.perf_counter()
     with transaction(url, read_only=True, isolation="REPEATABLE READ") as connection:
@@ -114,7 +131,7 @@ def _fill(
     if listed.count(" TABLE DATA ") < len(tables):
         raise AdoptionError("The dump lacks tables that the database has.", "Run the command again.")
     files = {name: describe_file(folder / name) for name in (DUMP, SCHEMA, TABLE_LIST)}
-    where = _restore_once(settings, folder / DUMP, tables, on_event)
+    where = _restore_once(settings, folder / DUMP, tables, on_event, trial)
     seconds = {
         "dump": round(dumped - began, 3),
         "restore_test": round(time.perf_counter() - dumped, 3),
@@ -125,12 +142,19 @@ def _fill(
     )  # fmt: skip
 
 
-def _restore_once(settings: Settings, dump: Path, expected: dict[str, Fingerprint], on_event: OnEvent) -> str:
+def _restore_once(
+    settings: Settings,
+    dump: Path,
+    expected: dict[str, Fingerprint],
+    on_event: OnEvent,
+    trial: Trial = no_trial,
+) -> str:
     with scratch_database(settings) as (scratch, where):
         on_event(f"restoring into a scratch database on {where}")
         restore_into(scratch, dump, keep_owners=False)
         on_event("comparing the restored rows")
         expect_content(scratch, expected, "The restored backup")
+        trial(scratch, expected)
     return where
 
 

@@ -6,6 +6,7 @@ so those are left out of the comparison, and nothing else is.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -23,6 +24,7 @@ from anime_pipeline.database.adoption.fingerprints import (
 
 # Tables that a migration adds rows to → the column that tells old rows from new ones.
 _GROWING = {"quality_gates": "gate_name", "projects": "name"}
+_LINKED = "characters"
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,12 @@ class Carried:
         }
 
 
-def before_migration(connection: Connection) -> Carried:
-    """What stands now in the tables that we know."""
+def before_migration(connection: Connection, known: Mapping[str, Fingerprint] | None = None) -> Carried:
+    """What stands now in the tables that we know.
+
+    ``known`` says what tables should hold, as ``schema.table``: it is believed instead of counting, and the
+    comparison afterwards proves it.
+    """
     parts = {}
     for (schema, table), columns in table_columns(connection).items():
         if schema != "public" or table not in PUBLIC:
@@ -51,7 +57,13 @@ def before_migration(connection: Connection) -> Carried:
             held = connection.scalars(text(f"SELECT DISTINCT {_GROWING[table]} FROM {place}")).all()
             only = (_GROWING[table], tuple(str(value) for value in held if value is not None))
         parts[table] = Part(tuple(columns), only)
-    return Carried(parts, carried_fingerprints(connection, parts))
+    proved = {
+        table: (known or {})[f"public.{table}"]
+        for table in parts
+        if f"public.{table}" in (known or {}) and table not in (*_GROWING, _LINKED)
+    }
+    to_count = {table: part for table, part in parts.items() if table not in proved}
+    return Carried(parts, {**carried_fingerprints(connection, to_count), **proved})
 
 
 def carried_fingerprints(connection: Connection, parts: dict[str, Part]) -> dict[str, Fingerprint]:
@@ -64,7 +76,7 @@ def carried_fingerprints(connection: Connection, parts: dict[str, Part]) -> dict
         held = standing.get(("public", table), {})
         if not set(part.columns) <= set(held):
             continue
-        replaced = {"project_id": linked} if linked and table == "characters" and "project_id" in held else {}
+        replaced = {"project_id": linked} if linked and table == _LINKED and "project_id" in held else {}
         exact = Part(part.columns, part.only, replaced)
         found[table] = fingerprint(connection, "public", table, exact, held.get("id", ""))
     return found

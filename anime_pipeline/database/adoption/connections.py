@@ -35,12 +35,10 @@ def transaction(
     url: URL, *, read_only: bool = False, isolation: Isolation = "READ COMMITTED"
 ) -> Iterator[Connection]:
     """One connection with one transaction, committed at the end and rolled back by an exception."""
-    engine = _engine(url, isolation)
-    with engine.connect() as connection:
+    with _engine(url, isolation).begin() as connection:
         if read_only:
             connection.execute(text("SET TRANSACTION READ ONLY"))
         yield connection
-        connection.commit()
 
 
 @contextmanager

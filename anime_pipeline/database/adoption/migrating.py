@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import URL, Connection, text
@@ -13,8 +13,10 @@ from anime_pipeline.database import migrations
 from anime_pipeline.database.adoption import expected
 from anime_pipeline.database.adoption.carried import Carried, before_migration
 from anime_pipeline.database.adoption.connections import autocommit, transaction
-from anime_pipeline.database.adoption.differences import Difference, differences_of
+from anime_pipeline.database.adoption.difference import Difference
+from anime_pipeline.database.adoption.differences import differences_of
 from anime_pipeline.database.adoption.errors import UNCHANGED, AdoptionError, in_words
+from anime_pipeline.database.adoption.fingerprints import Fingerprint
 from anime_pipeline.database.adoption.sequences import lagging_sequences
 from anime_pipeline.database.adoption.sessions import lock_holders
 from anime_pipeline.database.adoption.shapes import read_shapes
@@ -35,11 +37,17 @@ class Migration:
     seconds: float
 
 
-def migrate_database(url: URL, queries: ProductQueries, on_event: OnEvent) -> Migration:
+def migrate_database(
+    url: URL,
+    queries: ProductQueries,
+    on_event: OnEvent,
+    known: Mapping[str, Fingerprint] | None = None,
+) -> Migration:
     """Bring the database of ``url`` to the newest revision; proved before it is committed.
 
     Writers wait while it runs; it gives up where it would have to wait for others itself. Raises
-    AdoptionError, and then nothing was changed. Running it again does nothing.
+    AdoptionError, and then nothing was changed. Running it again does nothing. ``known`` is what a
+    scratch database should hold: see ``before_migration``.
     """
     began = time.perf_counter()
     try:
@@ -48,7 +56,7 @@ def migrate_database(url: URL, queries: ProductQueries, on_event: OnEvent) -> Mi
             _become_the_migrator(connection)
             _lock_tables(connection)
             on_event("counting before")
-            carried = before_migration(connection)
+            carried = before_migration(connection, known)
             on_event("completing")
             found = find_differences(connection)
             _refuse(found)

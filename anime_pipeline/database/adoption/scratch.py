@@ -36,9 +36,7 @@ def scratch_database(settings: Settings) -> Iterator[tuple[URL, str]]:
         sweep(server, url, _MARK)
         create_like(server, url.database or "", name)
     try:
-        with transaction(url.set(database=name), read_only=True) as held:
-            held.execute(text("SELECT 1"))
-            held.commit()  # the session alone keeps others from sweeping it away
+        with autocommit(url.set(database=name)):  # a session of ours keeps others from sweeping it away
             yield url.set(database=name), where
     finally:
         with suppress(DBAPIError), autocommit(url) as server:  # the trial's own error says more

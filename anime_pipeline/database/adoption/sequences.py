@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from sqlalchemy import Connection, Table, text
 
 from anime_pipeline.database.adoption import expected
-from anime_pipeline.database.adoption.differences import Difference
+from anime_pipeline.database.adoption.difference import Difference
 from anime_pipeline.database.adoption.shapes import TableShape
 
 _LARGEST = 2**31 - 1

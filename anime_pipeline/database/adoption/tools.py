@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from psycopg2.extensions import make_dsn
@@ -22,7 +23,19 @@ _SYSTEM_FOLDERS = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebr
 _WHEEL_MAJORS = ("16", "18")
 _NEEDED = ("pg_dump", "pg_restore")
 _RUNS = "See that the server runs and the account may read all tables, then run the command again."
-_NO_SPACE_WORDS = ("No space left", "Disk quota exceeded", "File too large")
+_OTHER_OWNER = (
+    "Some objects belong to another role: run this as a superuser (ANIME_DATABASE_URL), or give them to "
+    "yours: REASSIGN OWNED BY <that role> TO <yours>;"
+)
+# What a program says → what to do.
+_CURES = {
+    "No space left": FREE_SPACE,
+    "Disk quota exceeded": FREE_SPACE,
+    "File too large": FREE_SPACE,
+    "must be able to SET ROLE": _OTHER_OWNER,
+    "must be member of role": _OTHER_OWNER,
+    "must be owner of": _OTHER_OWNER,
+}
 
 
 @dataclass(frozen=True)
@@ -108,8 +121,8 @@ def finish_tool(process: subprocess.Popen[str], doing: str) -> str:
         re.sub(r"^pg_\w+: (error: )?", "", line) for line in said.splitlines() if "warning:" not in line
     ]
     reason = "; ".join(reasons[:3]) or f"exit status {process.returncode}"
-    full = any(words in said for words in _NO_SPACE_WORDS)
-    raise AdoptionError(f"{doing} failed: {reason}.", FREE_SPACE if full else _RUNS)
+    remedy = next((cure for words, cure in _CURES.items() if words in said), _RUNS)
+    raise AdoptionError(f"{doing} failed: {reason}.", remedy)
 
 
 def _dsn_without_password(url: URL) -> str:
@@ -118,6 +131,7 @@ def _dsn_without_password(url: URL) -> str:
     return make_dsn(**arguments)
 
 
+@cache
 def _installed() -> list[Tools]:
     folders = [path for pattern in _SYSTEM_FOLDERS for path in Path("/").glob(pattern.lstrip("/"))]
     on_path = shutil.which("pg_dump")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -62,7 +63,7 @@ def test_the_whole_way(studio: Studio) -> None:
 
     asked = run("db", "rollback", done["backup"]).exception
     assert isinstance(asked, UserError)
-    assert "public.quality_gates: 34 rows then, 45 now, largest id 34 then, 45 now" in str(asked)
+    assert re.search(r"public\.quality_gates: 34 rows then, \d+ now, largest id 34 then, \d+ now", str(asked))
     assert "--yes" in (asked.remedy or "")
     assert json_of("rollback", done["backup"], "--yes")["kept_as"] in studio.server.databases()
     assert studio.content() == before

@@ -41,7 +41,6 @@ def connection(servers: dict[str, Server]) -> Iterator[Connection]:
         )
         fix_output(opened)
         yield opened
-        opened.rollback()
 
 
 def of(connection: Connection, rows: list[tuple[object, ...]]) -> Fingerprint:
