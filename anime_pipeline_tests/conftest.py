@@ -26,9 +26,13 @@ _numbers = count(1)
 
 
 def pytest_configure() -> None:
-    """Tests say their settings themselves, and so do the processes that they start."""
+    """Tests say their settings themselves, and so do the processes that they start.
+
+    Only ANIME_COMFYUI_URL stays: no setting, but the server that the contract suite is run against.
+    """
     for name in [name for name in os.environ if name.startswith("ANIME_")]:
-        del os.environ[name]
+        if name != "ANIME_COMFYUI_URL":
+            del os.environ[name]
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,8 @@
-"""Defends the client against what real servers answered, as recorded, and against what a live one does."""
+"""Defends how the client reads what real servers answered, as recorded; the contract suite asks live ones."""
 
 from __future__ import annotations
 
 import json
-import uuid
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +10,11 @@ import pytest
 
 from anime_pipeline.rendering.comfyui import ComfyClient
 from anime_pipeline.rendering.comfyui_errors import ComfyError, failure, rejection
-from anime_pipeline.rendering.following import Finished, Follower
 from anime_pipeline.rendering.preflight import preflight
-from anime_pipeline.rendering.progress import ProgressListener
 from anime_pipeline.rendering.servers import render_servers
 from anime_pipeline.rendering.templates import Graph
 from anime_pipeline.settings import Settings
-from anime_pipeline_tests.preview.client import picture_graph, video_graph
 from anime_pipeline_tests.preview.running import RunningServer
-from anime_pipeline_tests.rendering.contexts import LIBRARY
 
 RECORDED = Path(__file__).parents[3] / "shared" / "comfyui-contract"
 recorded_only = pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded exchanges are not here")
@@ -92,74 +87,11 @@ def test_out_of_memory_is_its_own_class() -> None:
     assert failure({}, entry).error_class == "out_of_memory"
 
 
-def rendered(server: RunningServer, graph: Graph, output: str) -> tuple[ComfyClient, Finished]:
-    client, prompt_id = ComfyClient(server.url), str(uuid.uuid4())
-    with ProgressListener(server.url, "me") as listener:
-        client.submit(graph, "me", prompt_id, {"anime_pipeline": {"cut": "c"}})
-        return client, Follower(client, listener, 20.0).follow(prompt_id, graph, [output])
-
-
-def test_a_picture_comes_back_as_it_was_saved(server: RunningServer, tmp_path: Path) -> None:
-    client, finished = rendered(server, picture_graph("mine/t1"), "3")
-    (file,) = finished.files
-    size = client.view(file, tmp_path / "got.png")
-    (saved,) = (server.home / "preview").rglob("t1_*.png")
-    assert (tmp_path / "got.png").read_bytes() == saved.read_bytes()
-    assert size == saved.stat().st_size
-    assert finished.seconds is not None
-
-
-def test_a_film_is_found_though_it_lies_under_images(server: RunningServer) -> None:
-    _, finished = rendered(server, video_graph(), "4")
-    assert [file["filename"].endswith(".mp4") for file in finished.files] == [True]
-
-
-def test_success_without_the_wanted_output_is_a_broken_contract(server: RunningServer) -> None:
-    with pytest.raises(ComfyError) as broken:
-        rendered(server, picture_graph(), "1")
-    assert broken.value.error_class == "contract"
-
-
-def test_nothing_is_uploaded_twice_and_the_servers_name_is_used(
-    server: RunningServer, tmp_path: Path
-) -> None:
-    picture = tmp_path / "p.png"
-    picture.write_bytes(b"not looked at by an upload")
-    server.misbehave("upload_renamed")
-    client = ComfyClient(server.url)
-    name = client.upload(picture, "a.png")
-    assert name != "a.png"
-    picture.unlink()
-    assert client.upload(picture, "a.png") == name
-
-
-def test_a_prompt_is_taken_back_without_touching_another(server: RunningServer) -> None:
-    server.misbehave("slow", times=None, seconds=20)
-    client = ComfyClient(server.url)
-    first, second = str(uuid.uuid4()), str(uuid.uuid4())
-    client.submit(picture_graph("a", seed=1), "me", first)
-    client.submit(picture_graph("b", seed=2), "me", second)
-    client.cancel(second)
-    running, pending = client.queue()
-    assert first in running + pending
-    assert second not in running + pending
-    client.cancel(first)
-
-
 def test_a_server_that_is_not_there_is_a_connection_error_in_words() -> None:
     with pytest.raises(ComfyError, match=r"http://127\.0\.0\.1:9 does not answer") as refused:
         ComfyClient("http://127.0.0.1:9").queue()
     assert refused.value.error_class == "connection"
     assert not refused.value.policy.counted
-
-
-def test_preflight_names_everything_missing_at_once(server: RunningServer) -> None:
-    graph = {**LIBRARY.get("wan-video").graph, "99": {"class_type": "SaveImage", "inputs": {}}}
-    with pytest.raises(ComfyError) as refused:
-        preflight(graph, ComfyClient(server.url).object_info())
-    assert refused.value.error_class == "missing_node"
-    for said in ("UNETLoader", "KSampler", "lacks its input images"):
-        assert said in str(refused.value)
 
 
 @pytest.mark.parametrize("spec", [[["here.safetensors"], {}], ["COMBO", {"options": ["here.safetensors"]}]])
