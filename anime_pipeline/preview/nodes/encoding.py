@@ -20,9 +20,9 @@ from anime_pipeline.preview.frames import Pixels
 
 _BT709 = 1  # its number in H.264's colour description, for primaries, transfer and matrix
 _LIMITED_RANGE = 1
-# x264's output depends on how many threads it has and, a little, on the CPU; both are fixed here, because the
-# same graph must give the same pixels on every machine.
-_X264 = "threads=2:lookahead-threads=1:cpu-independent=1:bframes=0"
+# The same graph must give the same pixels, every time and on every machine: with two threads, x264 gave other
+# bytes in one run of five, and what it writes depends a little on the CPU unless told not to.
+_X264 = "threads=1:cpu-independent=1:bframes=0"
 
 
 @contextmanager
