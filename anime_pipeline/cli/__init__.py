@@ -18,6 +18,7 @@ from anime_pipeline.cli import (
     model_commands,
     production_commands,
     queue_commands,
+    recipe_commands,
     reproduce_command,
     server_commands,
     story_commands,
@@ -46,6 +47,7 @@ app.command("calibrate")(calibrate_command.calibrate)
 app.add_typer(character_commands.app, name="characters")
 app.add_typer(gate_commands.app, name="gates")
 app.add_typer(model_commands.app, name="models")
+app.add_typer(recipe_commands.app, name="recipe")
 app.add_typer(queue_commands.app, name="queue")
 app.add_typer(server_commands.app, name="servers")
 adoption_commands.register(database_commands.app)

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from anime_pipeline.database.models import MediaFile, TakeMedia
+from anime_pipeline.database.models import MediaFile, Recipe, Take, TakeMedia
 from anime_pipeline.errors import UserError
 from anime_pipeline.rendering.planning import picture_suffixes
 from anime_pipeline.rendering.recipes import compose_recipe
-from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary
+from anime_pipeline.rendering.templates import Graph, TemplateError, TemplateLibrary
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import CutContext
 from anime_pipeline.story.loader import load_cut_contexts
@@ -113,6 +113,14 @@ def take_files(session: Session, job_ids: Collection[int]) -> dict[int, list[Tak
     for job_id, *columns in session.execute(query):
         files.setdefault(job_id, []).append(TakeFile(*columns))
     return files
+
+
+def take_graph(session: Session, job_id: int) -> Graph:
+    """The graph of a take's recipe; raises :class:`TakeError` for a job that is no take."""
+    graph: Graph | None = session.scalar(select(Recipe.workflow).join(Take).where(Take.job_id == job_id))
+    if graph is None:
+        raise TakeError(f"job {job_id} is no take", "anime-pipeline takes CUT lists the takes of a cut")
+    return graph
 
 
 def select_take(session: Session, job_id: int) -> None:

@@ -173,11 +173,15 @@ class Studio:
         )
         return subprocess.Popen([sys.executable, "-c", code, self.settings.model_dump_json()])
 
-    def check_nothing_is_broken(self) -> None:
-        """Each finished take has its file, whole; no lease is left; no recipe of a cut is finished twice."""
+    def check_media_is_whole(self) -> None:
+        """Each file that the database names is in the store and equals its hash."""
         store = MediaStore.of(self.settings)
         for row in self.query("SELECT sha256, suffix FROM studio.media_files"):
             store.verify(row.sha256, row.suffix)
+
+    def check_nothing_is_broken(self) -> None:
+        """Each finished take has its file, whole; no lease is left; no recipe of a cut is finished twice."""
+        self.check_media_is_whole()
         assert self.query("SELECT 1 FROM studio.render_leases") == []
         doubled = """
             SELECT t.cut_id FROM studio.takes t JOIN jobs j ON j.id = t.job_id
