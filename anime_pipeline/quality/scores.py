@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import exists, select
+from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import CutProfile, Job, Measurement, Take
@@ -132,15 +132,14 @@ def standing_takes(session: Session, cut_keys: Collection[str]) -> dict[str, int
 
 
 def unmeasured_takes(session: Session) -> dict[str, int]:
-    """Active cuts whose newest finished take has no measurement yet, with that take's job id."""
+    """Active cuts that have a finished take without any measurement, with the newest such take's job id."""
     rows = session.execute(
-        select(CutProfile.cut_key, Take.job_id)
-        .distinct(CutProfile.cut_key)
+        select(CutProfile.cut_key, func.max(Take.job_id).label("job_id"))
         .join(Take, Take.cut_id == CutProfile.cut_id)
         .join(Job, Job.id == Take.job_id)
-        .where(CutProfile.omitted_at.is_(None), Job.status.in_(FINISHED), Take.reproduces_job_id.is_(None))
+        .where(CutProfile.omitted_at.is_(None), Job.status.in_(FINISHED))
         .where(~exists().where(Measurement.job_id == Take.job_id))
-        .order_by(CutProfile.cut_key, Take.take_number.desc())
+        .group_by(CutProfile.cut_key)
     )
     return {row.cut_key: row.job_id for row in rows}
 
