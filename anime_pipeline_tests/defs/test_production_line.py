@@ -73,6 +73,7 @@ def test_frames_carry_what_the_ui_shows(line: Line) -> None:
     assert isinstance(shown["motion_smoothness"].value, float)
     assert isinstance(shown["per_frame"], dg.TableMetadataValue)
     assert len(shown["per_frame"].records) == 6
+    assert "data:image/webp;base64," in str(shown["per_frame_plot"].value)
     assert "subject_consistency" in str(shown["not_measured"].value)
 
 
