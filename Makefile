@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/anime-pipeline
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo dev metrics test lint clean
+.PHONY: demo dev metrics test chaos lint clean
 
 demo: $(VENV)/.installed
 	$(RUN) demo
@@ -18,6 +18,10 @@ metrics: $(VENV)/.installed
 
 test: $(VENV)/.installed-for-tests
 	$(VENV)/bin/python -m pytest -n 2 --dist loadscope
+
+# 500 renders while servers, workers and the database are killed; the tests run a shorter one.
+chaos: $(VENV)/.installed-for-tests
+	$(VENV)/bin/python -m anime_pipeline_tests.chaos
 
 lint: $(VENV)/.installed-for-tests
 	$(VENV)/bin/ruff check . && $(VENV)/bin/ruff format --check . && $(VENV)/bin/mypy && $(VENV)/bin/lint-imports
