@@ -22,6 +22,7 @@ from anime_pipeline.cli import (
     reproduce_command,
     server_commands,
     story_commands,
+    workflow_commands,
 )
 from anime_pipeline.cli.console import err
 from anime_pipeline.errors import UserError
@@ -48,6 +49,7 @@ app.add_typer(character_commands.app, name="characters")
 app.add_typer(gate_commands.app, name="gates")
 app.add_typer(model_commands.app, name="models")
 app.add_typer(recipe_commands.app, name="recipe")
+app.add_typer(workflow_commands.app, name="workflow")
 app.add_typer(queue_commands.app, name="queue")
 app.add_typer(server_commands.app, name="servers")
 adoption_commands.register(database_commands.app)

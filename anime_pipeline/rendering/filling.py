@@ -29,11 +29,14 @@ def fill(template: Template, values: Mapping[str, Any]) -> Graph:
     """
     graph = copy.deepcopy(template.graph)
     removed: set[str] = set()
+    bypassed: dict[str, tuple[str, ...]] = {}
     for slot, targets in template.sidecar.slots.items():
         value = values[slot]
         for target in targets:
             node_id = template.node_id(target.node)
-            if not isinstance(value, Absent):
+            if isinstance(value, list):
+                _chain(graph, node_id, target, value)
+            elif not isinstance(value, Absent):
                 graph[node_id]["inputs"][target.input] = _rounded(value, target)
             elif target.absent == "error":
                 raise TemplateError(
@@ -42,7 +45,10 @@ def fill(template: Template, values: Mapping[str, Any]) -> Graph:
                 )
             elif target.absent == "remove":
                 removed |= {node_id, *(template.node_id(title) for title in target.also_remove)}
-    return _without(graph, removed)
+                bypassed |= {template.node_id(title): names for title, names in target.bypassed.items()}
+    for node_id, names in bypassed.items():
+        _redirect(graph, node_id, [graph[node_id]["inputs"][name] for name in names])
+    return _without(graph, removed | set(bypassed))
 
 
 def check_serves(template: Template, context: CutContext, variant: int) -> None:
@@ -79,6 +85,28 @@ def _asked(context: CutContext, variant: int) -> dict[str, tuple[str, ...]]:
     if moving and context.lip_flap and context.dialogue:
         asked["the dialogue's lip-flap"] = ("lines", "positive")
     return asked
+
+
+def _chain(graph: Graph, node_id: str, target: Target, values: list[Any]) -> None:
+    """The first value into the node, each further one into a copy behind it."""
+    graph[node_id]["inputs"][target.input] = values[0]
+    last, free = node_id, max((int(one) for one in graph if one.isdecimal()), default=0) + 1
+    for value in values[1:]:
+        copied = copy.deepcopy(graph[last])
+        _redirect(graph, last, [[str(free), output] for output in range(len(target.chained))])
+        for output, name in enumerate(target.chained):
+            copied["inputs"][name] = [last, output]
+        copied["inputs"][target.input] = value
+        graph[str(free)] = copied
+        last, free = str(free), free + 1
+
+
+def _redirect(graph: Graph, node_id: str, links: list[Any]) -> None:
+    """Let whatever takes from a node's outputs take from these links instead."""
+    for node in graph.values():
+        for name, value in node["inputs"].items():
+            if isinstance(value, list) and len(value) == 2 and value[0] == node_id and value[1] < len(links):
+                node["inputs"][name] = list(links[value[1]])
 
 
 def _rounded(value: Any, target: Target) -> Any:

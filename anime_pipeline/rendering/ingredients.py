@@ -59,7 +59,8 @@ def seed_of(context: CutContext, variant: int) -> int:
 
 def picture_shas(context: CutContext) -> set[str]:
     """Every stored picture that a slot may ask for."""
-    shas = {context.background_sha256} if context.background_sha256 else set()
+    own = (context.background_sha256, context.first_frame_sha256, context.last_frame_sha256)
+    shas = {sha256 for sha256 in own if sha256}
     for figure in context.figures:
         shas |= {variation.reference_sha256 for variation in _worn(figure) if variation.reference_sha256}
         shas |= set(figure.anchor_sha256s)
@@ -135,11 +136,48 @@ def _reference_image(question: Question) -> Answer:
             if variation.reference_sha256:
                 name = _input_name(question, variation.reference_sha256)
                 return name, {f"{_worn_path(figure, variation)}.picture": variation.reference_sha256}
-        if figure.anchor_sha256s:
-            return _input_name(question, figure.anchor_sha256s[0]), {
-                f"{path}.anchor": figure.anchor_sha256s[0]
-            }
+        # What shows how to stand is no picture of who it is.
+        likeness = next((sha for sha in figure.anchor_sha256s if sha != figure.pose_sha256), None)
+        if likeness is not None:
+            return _input_name(question, likeness), {f"{path}.anchor": likeness}
     return Absent("no character of the cut has a reference picture or an anchor"), {}
+
+
+def _pose_image(question: Question) -> Answer:
+    for figure in question.context.figures:
+        if figure.pose_sha256:
+            name = _input_name(question, figure.pose_sha256)
+            return name, {f"character.{slug(figure.name)}.pose": figure.pose_sha256}
+    return Absent("no character of the cut has an anchor of type pose_reference"), {}
+
+
+def _first_frame(question: Question) -> Answer:
+    sha256 = question.context.first_frame_sha256
+    if sha256 is None:
+        return _reference_image(question)
+    return _input_name(question, sha256), {"cut.first_frame": sha256}
+
+
+def _last_frame(question: Question) -> Answer:
+    sha256 = question.context.last_frame_sha256
+    if sha256 is None:
+        return Absent("the cut has no last_frame"), {}
+    return _input_name(question, sha256), {"cut.last_frame": sha256}
+
+
+def _model(question: Question) -> Answer:
+    model, kind = question.context.model, question.context.kind
+    if model is None:
+        return Absent(f"the project names no model for a {kind}"), {}
+    return model, {f"project.models.{kind}": model}
+
+
+def _loras(question: Question) -> Answer:
+    figures = [figure for figure in question.context.figures if figure.lora]
+    if not figures:
+        return Absent("no character of the cut has a lora_model_path"), {}
+    used = {f"character.{slug(figure.name)}.lora_model_path": figure.lora for figure in figures}
+    return list(dict.fromkeys(figure.lora for figure in figures)), used
 
 
 def _figures(question: Question) -> Answer:
@@ -230,6 +268,11 @@ _SLOTS: dict[str, Callable[[Question], Answer]] = {
     "fps": _text("cut", "fps"),
     "kind": _text("cut", "kind"),
     "reference_image": _reference_image,
+    "pose_image": _pose_image,
+    "first_frame": _first_frame,
+    "last_frame": _last_frame,
+    "model": _model,
+    "loras": _loras,
     "background": _background,
     "location": _text("scene", "location"),
     "time_of_day": _text("scene", "time_of_day"),

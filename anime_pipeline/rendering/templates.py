@@ -36,8 +36,11 @@ SHIPPED = Path(__file__).parent / "workflows"
 SLOTS = (
     "positive", "negative", "seed", "width", "height", "frames", "fps", "kind", "reference_image",
     "background", "location", "time_of_day", "mood", "palette", "figures", "camera_angle", "action", "lines",
-    "slate", "output_prefix",
+    "slate", "model", "loras", "pose_image", "first_frame", "last_frame", "output_prefix",
 )  # fmt: skip
+
+LISTS = ("loras",)
+"""Slots whose value is a list."""
 
 
 class TemplateError(UserError):
@@ -50,6 +53,10 @@ class Target(BaseModel):
     ``absent`` says what happens when the cut has no such value: an error, the node is removed together with
     the links to it (and the nodes of ``also_remove``), or the graph keeps its own value. ``multiple`` and
     ``plus`` round a number up to the next n·multiple + plus, as video models ask of their frame count.
+
+    ``bypassed`` names nodes (by title) that leave with an absent value, with the inputs that then stand for
+    their outputs, in order. ``chained`` has those inputs of a node that a list repeats: its first value goes
+    into the node, each further one into a copy behind it.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -57,6 +64,8 @@ class Target(BaseModel):
     input: str
     absent: Literal["error", "remove", "keep"] = "error"
     also_remove: tuple[str, ...] = ()
+    bypassed: dict[str, tuple[str, ...]] = Field({})
+    chained: tuple[str, ...] = ()
     multiple: int = Field(1, ge=1)
     plus: int = Field(0, ge=0)
 
@@ -101,6 +110,11 @@ class Template:
         )
 
 
+def own_folder(settings: Settings) -> Path:
+    """Where a studio keeps its own workflows; it need not exist yet."""
+    return settings.workflows or settings.home / "workflows"
+
+
 class TemplateLibrary:
     """The templates of an installation by name; the studio's own win over those shipped."""
 
@@ -110,8 +124,8 @@ class TemplateLibrary:
 
     @classmethod
     def of(cls, settings: Settings) -> TemplateLibrary:
-        """Templates of the folder ``ANIME_WORKFLOWS`` and the shipped ones."""
-        return cls(settings.workflows)
+        """The studio's own templates (:func:`own_folder`) and the shipped ones."""
+        return cls(own_folder(settings))
 
     def names(self) -> list[str]:
         """All names, sorted."""
@@ -212,11 +226,21 @@ def _mistakes(template: Template) -> Iterator[str]:
             try:
                 node = template.graph[template.node_id(target.node)]
                 [template.node_id(title) for title in target.also_remove]
+                passed = {title: template.graph[template.node_id(title)] for title in target.bypassed}
             except TemplateError as error:
                 yield str(error).removeprefix(f"workflow {template.name}: ") + f" (slot {slot})"
                 continue
             if isinstance(node["inputs"].get(target.input), list):
                 yield f"input {target.input} of node “{target.node}” is a link, so slot {slot} cannot fill it"
+            passing = [(title, passed[title], names) for title, names in target.bypassed.items()]
+            for title, through, names in [*passing, (target.node, node, target.chained)]:
+                for name in names:
+                    if not isinstance(through["inputs"].get(name), list):
+                        yield f"input {name} of node “{title}” is no link, so nothing passes it (slot {slot})"
+            if target.chained and slot not in LISTS:
+                yield f"slot {slot} has one value, so no node of it is chained"
+            if slot in LISTS and not target.chained:
+                yield f"slot {slot} has a list: say which inputs are chained from node to node"
             if target.absent == "keep" and target.input not in node["inputs"]:
                 yield f"node “{target.node}” has no value for {target.input} that slot {slot} could keep"
     if "output_prefix" not in slots:

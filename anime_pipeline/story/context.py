@@ -35,7 +35,10 @@ class Variation:
 
 @dataclass(frozen=True)
 class Figure:
-    """A character as it appears in one cut."""
+    """A character as it appears in one cut.
+
+    ``pose_sha256`` is the anchor that shows its pose, ``lora`` the file that teaches a model its looks.
+    """
 
     character_id: int
     name: str
@@ -48,6 +51,8 @@ class Figure:
     base_prompt: str | None = None
     negative_tokens: tuple[str, ...] = ()
     anchor_sha256s: tuple[str, ...] = ()
+    pose_sha256: str | None = None
+    lora: str | None = None
 
 
 @dataclass(frozen=True)
@@ -81,7 +86,8 @@ class CutContext:
     """One cut with its project, bible, scene and cast. Colours are ``#rrggbb``, lengths are frames.
 
     ``duration_frames`` is how long a still stays on screen, one cycle of a loop, the length of a video; a
-    loop plays ``repeats`` times. Dialogue is timed within ``film_frames``.
+    loop plays ``repeats`` times. Dialogue is timed within ``film_frames``. ``model`` is the project's model
+    file for this kind of cut; the frames' sha256s name the pictures that the cut begins and ends with.
     """
 
     cut_id: int
@@ -111,6 +117,9 @@ class CutContext:
     seed: int | None
     background_sha256: str | None
     repeats: int = 1
+    model: str | None = None
+    first_frame_sha256: str | None = None
+    last_frame_sha256: str | None = None
 
     @property
     def rendered_frames(self) -> int:

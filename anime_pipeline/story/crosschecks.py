@@ -99,6 +99,7 @@ def _check_scene(
     cuts = groups(scene, location, "cuts")
     findings.add_duplicates(cuts, ("number",), "cut")
     for place, cut in cuts:
+        _note_picture(place, cut, findings)
         check_cut(place, cut, names, outfits or {}, fps, findings)
 
 

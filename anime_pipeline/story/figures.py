@@ -31,14 +31,28 @@ class StoredCharacter:
     worn: dict[str, Variation] = field(default_factory=dict)
     expressions: dict[str, Variation] = field(default_factory=dict)
     anchors: list[str] = field(default_factory=list)
+    poses: list[str] = field(default_factory=list)
+    lora: str | None = None
 
 
 def load_characters(session: Session, ids: Collection[int]) -> dict[int, StoredCharacter]:
     """Characters by id, with four queries."""
     wanted = list(ids)
-    query = select(Character.id, Character.name, Character.base_prompt, Character.negative_tokens)
+    query = select(
+        Character.id,
+        Character.name,
+        Character.base_prompt,
+        Character.negative_tokens,
+        Character.lora_model_path,
+    )
     characters = {
-        row.id: StoredCharacter(row.id, row.name, row.base_prompt or None, tuple(row.negative_tokens or ()))
+        row.id: StoredCharacter(
+            row.id,
+            row.name,
+            row.base_prompt or None,
+            tuple(row.negative_tokens or ()),
+            lora=row.lora_model_path or None,
+        )
         for row in session.execute(query.where(Character.id.in_(wanted)))
     }
     _load_attributes(session, characters)
@@ -66,6 +80,8 @@ def figure_of(character: StoredCharacter, part: Any, shown: Mapping[str, str]) -
         base_prompt=character.base_prompt,
         negative_tokens=character.negative_tokens,
         anchor_sha256s=tuple(character.anchors),
+        pose_sha256=character.poses[0] if character.poses else None,
+        lora=character.lora,
     )
 
 
@@ -109,12 +125,17 @@ def _load_variations(session: Session, characters: dict[int, StoredCharacter]) -
 
 def _load_anchors(session: Session, characters: dict[int, StoredCharacter]) -> None:
     """Anchors that lie in the media store, without those omitted."""
-    query = select(CharacterAnchor.character_id, CharacterAnchor.image_path, CharacterAnchor.metadata_).where(
-        CharacterAnchor.character_id.in_(list(characters))
-    )
+    query = select(
+        CharacterAnchor.character_id,
+        CharacterAnchor.image_path,
+        CharacterAnchor.anchor_type,
+        CharacterAnchor.metadata_,
+    ).where(CharacterAnchor.character_id.in_(list(characters)))
     for row in session.execute(query):
         sha256 = stored_sha256(row.image_path)
         if sha256 and not (row.metadata_ or {}).get("omitted"):
             characters[row.character_id].anchors.append(sha256)
+            if row.anchor_type == "pose_reference":
+                characters[row.character_id].poses.append(sha256)
     for character in characters.values():
-        character.anchors = sorted(set(character.anchors))
+        character.anchors, character.poses = sorted(set(character.anchors)), sorted(set(character.poses))

@@ -70,6 +70,7 @@ def _cuts_query(cut_keys: Collection[str]) -> Any:
             ProjectProfile.width,
             ProjectProfile.height,
             ProjectProfile.workflows,
+            ProjectProfile.models,
         )
         .join(Cut, Cut.id == CutProfile.cut_id)
         .join(Scene, Scene.id == Cut.scene_id)
@@ -155,6 +156,9 @@ def _context(row: Row[Any], bible: Bible, parts: Parts) -> CutContext:
         seed=spec.get("seed"),
         background_sha256=background,
         repeats=repeats,
+        model=row.models.get(row.kind),
+        first_frame_sha256=stored_sha256(spec.get("first_frame")),
+        last_frame_sha256=stored_sha256(spec.get("last_frame")),
     )
 
 

@@ -26,7 +26,7 @@ from anime_pipeline.story.keys import MAX_CUT, MAX_EPISODE, MAX_SCENE, SLUG_PATT
 from anime_pipeline.story.pictures import Source
 
 STILL_SECONDS = 2
-PICTURE_FIELDS = ("reference_image", "image", "background_image")
+PICTURE_FIELDS = ("reference_image", "image", "background_image", "first_frame", "last_frame")
 
 
 class WorkflowsEntry(Entry):
@@ -35,6 +35,14 @@ class WorkflowsEntry(Entry):
     still: ShortName | None = None
     loop: ShortName | None = None
     video: ShortName | None = None
+
+
+class ModelsEntry(Entry):
+    """The project's model file for each kind of cut, where it is not the workflow's own."""
+
+    still: Name | None = None
+    loop: Name | None = None
+    video: Name | None = None
 
 
 class ProjectEntry(Entry):
@@ -47,6 +55,7 @@ class ProjectEntry(Entry):
     resolution: str = Field(pattern=r"^[0-9]{2,4}x[0-9]{2,4}$", description="Width x height, as 1280x720.")
     fps: Fps = 24
     workflows: WorkflowsEntry = WorkflowsEntry()
+    models: ModelsEntry = ModelsEntry()
     identity_backend: Literal["arcface", "ccip"] = "ccip"
 
     @property
@@ -121,7 +130,9 @@ class CharacterEntry(Entry):
     attributes: list[AttributeEntry] = Field([])
     base_prompt: str = ""
     negative_tokens: list[str] = Field([])
-    lora_model_path: str | None = Field(None, max_length=500)
+    lora_model_path: str | None = Field(
+        None, min_length=1, max_length=500, description="Its LoRA, as the render server names the file."
+    )
     variations: list[VariationEntry] = Field([])
     anchors: list[AnchorEntry] = Field([])
 
@@ -200,6 +211,8 @@ class CutEntry(Entry):
     dialogue: list[LineEntry] = Field([])
     action_notes: str = ""
     workflow: ShortName | None = None
+    first_frame: PicturePath | None = Field(None, description="The picture that the cut begins with.")
+    last_frame: PicturePath | None = Field(None, description="The picture that the cut ends with.")
     takes: int = Field(1, ge=1, le=64)
     lip_flap: bool | None = Field(None, description="Mouths move with the dialogue; unset: not in stills.")
     seed: Seed | None = None

@@ -99,7 +99,7 @@ def _load_project(session: Session, stored: Stored, slug: str, name: str) -> dic
 def _note_project(stored: Stored, project: Project, profile: ProjectProfile | None) -> None:
     stored.project_id, stored.has_profile = project.id, profile is not None
     values = {name: getattr(project, name) for name in ("name", "type", "description")}
-    for name in ("width", "height", "fps", "workflows", "identity_backend"):
+    for name in ("width", "height", "fps", "workflows", "models", "identity_backend"):
         values[name] = getattr(profile, name) if profile else None
     stored.add("project", (), project.id, values)
 

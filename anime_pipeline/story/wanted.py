@@ -34,7 +34,7 @@ KINDS = (
     "cast",
     "cut",
 )
-SPEC_FIELDS = ("cast", "dialogue", "lip_flap", "seed", "repeats")
+SPEC_FIELDS = ("cast", "dialogue", "lip_flap", "seed", "repeats", "first_frame", "last_frame")
 
 Key = tuple[Any, ...]
 Values = dict[str, Any]
@@ -94,6 +94,7 @@ def _project(production: Production) -> Values:
         "height": project.height,
         "fps": project.fps,
         "workflows": project.workflows.model_dump(exclude_none=True),
+        "models": project.models.model_dump(exclude_none=True),
         "identity_backend": project.identity_backend,
     }
 
@@ -161,7 +162,8 @@ def _add_scene(production: Production, key: tuple[int, int], scene: SceneEntry, 
     for member in scene.cast:
         rows["cast"][(*key, member.character)] = _member(member)
     for cut in scene.cuts:
-        rows["cut"][(*key, cut.number)] = _cut(cut, scene, fps)
+        frames = {name: _location(production, getattr(cut, name)) for name in ("first_frame", "last_frame")}
+        rows["cut"][(*key, cut.number)] = {**_cut(cut, scene, fps), **frames}
 
 
 def _member(member: CastEntry) -> Values:

@@ -1,0 +1,155 @@
+"""Looks a workflow over before anybody renders with it: sidecar, links, and what a server lacks for it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from anime_pipeline.rendering.model_files import MODEL_INPUTS
+from anime_pipeline.rendering.templates import (
+    SHIPPED,
+    Graph,
+    Template,
+    TemplateError,
+    own_folder,
+    read_template,
+    title_of,
+)
+from anime_pipeline.settings import Settings
+
+Severity = Literal["mistake", "remark"]
+_OPEN_ENDED = ("Power Lora Loader (rgthree)", "Any Switch (rgthree)")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing about a workflow; a remark keeps nobody from using it."""
+
+    severity: Severity
+    message: str
+    remedy: str
+
+
+def check_workflow(template: Template, object_info: Mapping[str, Any] | None = None) -> list[Finding]:
+    """What is wrong with a template that could be read, and with it on a server (its ``/object_info``)."""
+    findings = list(_unlinked(template.graph))
+    if object_info is not None:
+        for node in template.graph.values():
+            findings += _on_server(node, object_info, _filled_inputs(template, node))
+    return list(dict.fromkeys(findings))
+
+
+def add_workflow(settings: Settings, path: Path, replace: bool = False) -> Template:
+    """Copy a checked graph and its sidecar into the studio's own folder.
+
+    Raises :class:`TemplateError` for a workflow with mistakes, and for a name that is taken already.
+    """
+    template = read_template(path)
+    mistakes = [one for one in check_workflow(template) if one.severity == "mistake"]
+    if mistakes:
+        raise TemplateError(
+            f"workflow {template.name}: " + "; ".join(one.message for one in mistakes), mistakes[0].remedy
+        )
+    folder = own_folder(settings)
+    target = folder / f"{template.name}.json"
+    if target.exists() and not replace and target.resolve() != path.resolve():
+        raise TemplateError(
+            f"the studio has a workflow {template.name} already", "add --replace, or rename it"
+        )
+    folder.mkdir(parents=True, exist_ok=True)
+    for source in (path, path.with_suffix(".yaml")):
+        place = folder / f"{template.name}{source.suffix}"
+        if place.resolve() != source.resolve():
+            shutil.copyfile(source, place)
+    return read_template(target)
+
+
+def origin_of(settings: Settings, name: str) -> str:
+    """Whether a workflow is the studio's own, shipped, or its own in place of a shipped one."""
+    own, shipped = ((folder / f"{name}.yaml").exists() for folder in (own_folder(settings), SHIPPED))
+    return ("own, in place of a shipped one" if shipped else "own") if own else "shipped"
+
+
+def _unlinked(graph: Graph) -> Iterator[Finding]:
+    for node in graph.values():
+        for name, value in node["inputs"].items():
+            is_link = isinstance(value, list) and len(value) == 2 and isinstance(value[0], str)
+            if is_link and value[0] not in graph:
+                yield Finding(
+                    "mistake",
+                    f"input {name} of node “{title_of(node)}” is linked to node {value[0]}, and there is none",
+                    "export the workflow again with Workflow → Export (API)",
+                )
+
+
+def _filled_inputs(template: Template, node: Mapping[str, Any]) -> set[str]:
+    """The inputs of a node that slots fill."""
+    targets = [target for slot in template.sidecar.slots.values() for target in slot]
+    return {one.input for one in targets if template.graph[template.node_id(one.node)] is node}
+
+
+def _on_server(node: dict[str, Any], object_info: Mapping[str, Any], filled: set[str]) -> Iterator[Finding]:
+    kind, title = node["class_type"], title_of(node)
+    known = object_info.get(kind)
+    if known is None:
+        yield Finding(
+            "mistake",
+            f"the server has no node {kind} (“{title}”)",
+            "install the custom node that brings it, or use another server",
+        )
+        return
+    groups = known.get("input") or {}
+    required, optional = groups.get("required") or {}, groups.get("optional") or {}
+    declared = {**required, **optional}
+    for name in required:
+        if name not in node["inputs"] and name not in filled and not _grows(required[name]):
+            yield Finding(
+                "mistake", f"node “{title}” lacks its input {name}", "export the workflow from this server"
+            )
+    for name in sorted({*node["inputs"], *filled}):
+        if name.partition(".")[0] not in declared and kind not in _OPEN_ENDED:
+            severity: Severity = "mistake" if name in filled else "remark"
+            yield Finding(
+                severity,
+                f"node “{title}” ({kind}) has no input {name} on the server",
+                f"its inputs are {', '.join(sorted(declared)) or 'none'}",
+            )
+    yield from _choices(node, declared, filled)
+
+
+def _choices(node: dict[str, Any], declared: Mapping[str, Any], filled: set[str]) -> Iterator[Finding]:
+    for name, value in node["inputs"].items():
+        choices = _listed(declared.get(name))
+        if choices is None or not isinstance(value, str) or value in choices:
+            continue
+        if name in MODEL_INPUTS:
+            # A slot with a model fills it with the production's own; then the graph's is not needed.
+            yield Finding(
+                "remark" if name in filled else "mistake",
+                f"the server has no {value} (node “{title_of(node)}”, input {name})",
+                f"put {value} into models/{MODEL_INPUTS[name]} of ComfyUI",
+            )
+        elif name not in filled:
+            yield Finding(
+                "mistake",
+                f"node “{title_of(node)}” does not know {value!r} for {name} on the server",
+                f"choose one of {', '.join(str(one) for one in choices[:12])}",
+            )
+
+
+def _grows(spec: Any) -> bool:
+    """Inputs whose number grows as they are linked have names of their own for each: values.a, values.b."""
+    return isinstance(spec, (list, tuple)) and bool(spec) and "AUTOGROW" in str(spec[0])
+
+
+def _listed(spec: Any) -> list[Any] | None:
+    """The choices of a combo input, as old servers write it (a list) or new ones ("COMBO" with options)."""
+    if not isinstance(spec, (list, tuple)) or not spec:
+        return None
+    if isinstance(spec[0], list):
+        return spec[0]
+    options = spec[1].get("options") if len(spec) > 1 and isinstance(spec[1], dict) else None
+    return options if spec[0] == "COMBO" and isinstance(options, list) else None
