@@ -10,6 +10,7 @@ import sys
 import typer
 
 from anime_pipeline.cli.console import JsonOption, err, out, print_json
+from anime_pipeline.cli.dagster_process import run_jobs
 from anime_pipeline.cli.house import REPOSITORY, open_house
 from anime_pipeline.database import migrations, server
 from anime_pipeline.errors import UserError
@@ -23,6 +24,7 @@ def env(as_json: JsonOption = False) -> None:
     """
     house = open_house(unadopted=True)
     server.keep_running(house.settings)
+    run_jobs(house, ["sync"])
     environment = house.environment()
     if as_json:
         print_json(environment)
@@ -40,6 +42,7 @@ def dev(port: int = typer.Option(None, help="Port of the UI; default: ANIME_UI_P
             "`migrate_database`, or run `anime-pipeline db migrate`; nothing else works before.",
             soft_wrap=True,
         )
+    run_jobs(house, ["sync"])
     chosen = port or house.settings.ui_port
     out.print(f"Dagster UI: [link]http://127.0.0.1:{chosen}[/link]  (Ctrl-C stops everything)")
     command = [

@@ -22,6 +22,7 @@ from anime_pipeline.defs.studio import Studio
 from anime_pipeline.rendering.worker_identity import is_dead, new_worker_id
 from anime_pipeline.settings import get_settings
 
+POOLS = ("comfyui", "gpu")
 RUNNER_TAG = "anime_pipeline/runner"
 UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
 
@@ -47,6 +48,18 @@ def end_abandoned_runs(instance: dg.DagsterInstance) -> int:
         instance.report_run_failed(run, "The process that executed this run was killed.")
         instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
     return len(abandoned)
+
+
+def know_pools(instance: dg.DagsterInstance) -> None:
+    """Give each pool its limit before a run asks for it.
+
+    Two runs that meet a pool for the first time at once fail on PostgreSQL: the second insert of the limit
+    aborts its transaction.
+    """
+    known = {limit.name for limit in instance.event_log_storage.get_pool_limits()}
+    for pool in POOLS:
+        if pool not in known:
+            instance.event_log_storage.initialize_concurrency_limit_to_default(pool)
 
 
 def run_job(instance: dg.DagsterInstance, job_name: str, keys: Sequence[str] = ()) -> StepOutcome:
@@ -96,6 +109,7 @@ def main(steps: Sequence[str]) -> int:
     studio = Studio(get_settings())
     with dg.DagsterInstance.get() as instance:
         end_abandoned_runs(instance)
+        know_pools(instance)
         outcomes = run_steps(instance, studio, steps)
     print(json.dumps([asdict(outcome) for outcome in outcomes]))
     return 1 if any(outcome.error for outcome in outcomes) else 0

@@ -7,6 +7,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from anime_pipeline.definitions import defs
 from anime_pipeline.defs.delivery.sensors import assemble_episodes_ready, assemble_scenes_ready
 from anime_pipeline.defs.quality.sensors import measure_rendered
 from anime_pipeline.defs.rendering.sensors import render_backlog
@@ -65,6 +66,18 @@ def test_sensors_carry_a_cut_from_the_story_to_the_master(told: Line) -> None:
     assert told.run("assemble_episodes", [EPISODE]).success
     assert isinstance(tick(told, assemble_scenes_ready), dg.SkipReason)
     assert isinstance(tick(told, assemble_episodes_ready), dg.SkipReason)
+
+
+def test_takes_that_a_run_is_about_to_measure_are_left_to_it(told: Line) -> None:
+    tick(told, story_sync)
+    keys = told.studio.keys()
+    assert told.run("render_cuts", keys).success
+    run = told.instance.create_run_for_job(
+        defs.resolve_job_def("produce_cuts"), status=dg.DagsterRunStatus.STARTED
+    )
+    assert run.run_id[:8] in str(tick(told, measure_rendered).skip_message)
+    told.instance.report_run_failed(run)
+    assert ranges(tick(told, measure_rendered)) == [(keys[0], keys[-1])]
 
 
 def test_an_episode_with_a_failed_gate_is_not_assembled(told: Line) -> None:
