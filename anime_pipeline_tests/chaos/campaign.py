@@ -25,6 +25,7 @@ from anime_pipeline.rendering.planning import plan_cuts
 from anime_pipeline.settings import Settings
 from anime_pipeline_tests.chaos.model_free import import_cuts, open_studio, plan_all
 from anime_pipeline_tests.chaos.servers import KillableServer
+from anime_pipeline_tests.chaos.worker import STOP
 
 DISASTERS = (
     "worker_killed", "server_killed", "database_restarted", "leases_run_out",
@@ -69,6 +70,7 @@ def run_campaign(
         campaign = _Campaign(settings, fleet, workers, random.Random(seed), folder / "worker.log")
         stack.callback(campaign.end)
         campaign.run(keys, disasters)
+        campaign.end()
         report.disasters = dict(campaign.happened)
         report.renders = sum(server.rendered() for server in fleet)
         report.problems = campaign.unfinished + check(settings, keys)
@@ -115,7 +117,8 @@ class _Campaign:
         self.unfinished = [f"{self._left()} takes are unfinished after {60 + 3 * len(keys)} seconds"]
 
     def end(self) -> None:
-        """Let the workers finish, or kill them."""
+        """Let the workers go home, or kill them."""
+        (self._settings.home / STOP).touch()
         for worker in self._workers:
             if worker is not None:
                 try:

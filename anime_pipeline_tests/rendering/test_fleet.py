@@ -286,7 +286,8 @@ def other_production(slug: str, cuts: int) -> dict[str, Any]:
 def test_projects_share_a_server_and_priority_goes_before(studio: Studio) -> None:
     for slug, cuts in (("first", 12), ("later", 4)):
         studio.import_(other_production(slug, cuts))
-        studio.plan([key for key in studio.keys() if key.startswith(slug)])
+        keys = studio.keys()
+        studio.plan([key for key in keys if key.startswith(slug)])
     order = []
     for _ in range(8):
         leased = lease(studio, "http://a")
