@@ -80,7 +80,7 @@ def _unlinked(graph: Graph) -> Iterator[Finding]:
             if is_link and value[0] not in graph:
                 yield Finding(
                     "mistake",
-                    f"input {name} of node “{title_of(node)}” is linked to node {value[0]}, and there is none",
+                    f"input {name} of node “{title_of(node)}” is linked to node {value[0]}, which is gone",
                     "export the workflow again with Workflow → Export (API)",
                 )
 

@@ -1,0 +1,149 @@
+"""Defends a studio's own workflows: looked over before they are used, and then used like the shipped ones."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from anime_pipeline.rendering.comfyui import ComfyClient
+from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary, read_template
+from anime_pipeline.rendering.workflow_check import add_workflow, check_workflow, origin_of
+from anime_pipeline.settings import Settings
+from anime_pipeline_tests.rendering.contexts import LIBRARY
+from anime_pipeline_tests.rendering.studio import Studio, stills
+from anime_pipeline_tests.rendering.test_templates import GRAPH, with_slots, written
+
+CONTRACT = Path(__file__).parents[3] / "shared" / "comfyui-contract"
+
+
+def info(**classes: Any) -> dict[str, Any]:
+    """An ``/object_info``: class → its required inputs."""
+    return {name: {"input": {"required": required}} for name, required in classes.items()}
+
+
+NOISE = info(
+    EmptyImage={"width": ["INT", {}], "height": ["INT", {}]},
+    ImageAddNoise={"image": ["IMAGE"], "seed": ["INT", {}], "strength": ["FLOAT", {}]},
+    SaveImage={"images": ["IMAGE"], "filename_prefix": ["STRING", {}]},
+)
+
+
+def findings(path: Path, object_info: dict[str, Any] | None = None) -> dict[str, list[str]]:
+    told: dict[str, list[str]] = {"mistake": [], "remark": []}
+    for one in check_workflow(read_template(path), object_info):
+        assert one.remedy
+        told[one.severity].append(one.message)
+    return told
+
+
+def test_the_animatics_are_whole_on_a_real_server(studio: Studio) -> None:
+    object_info = ComfyClient(studio.server.url).object_info()
+    for name in ("animatic-still", "animatic-loop", "animatic-video"):
+        assert check_workflow(LIBRARY.get(name), object_info) == []
+
+
+def test_every_missing_node_is_named_at_once(studio: Studio) -> None:
+    object_info = ComfyClient(studio.server.url).object_info()
+    told = [one.message for one in check_workflow(LIBRARY.get("sdxl-still-faceid"), object_info)]
+    for kind in ("CheckpointLoaderSimple", "LoraLoader", "IPAdapterFaceID", "ControlNetApplyAdvanced"):
+        assert any(kind in message for message in told)
+
+
+def test_missing_and_unknown_inputs_are_named_with_their_node(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    assert findings(path, NOISE)["mistake"] == ["node “Noise” lacks its input strength"]
+    renamed = {**NOISE, **info(EmptyImage={"breadth": ["INT", {}], "height": ["INT", {}]})}
+    told = findings(path, renamed)["mistake"]
+    assert "node “Canvas” lacks its input breadth" in told
+    assert "node “Canvas” (EmptyImage) has no input width on the server" in told
+
+
+def test_a_missing_model_is_a_mistake_unless_the_production_names_its_own(tmp_path: Path) -> None:
+    graph: dict[str, Any] = {
+        **GRAPH,
+        "9": {"class_type": "CheckpointLoaderSimple", "inputs": {"ckpt_name": "gone"}},
+    }
+    object_info = {**NOISE, **info(CheckpointLoaderSimple={"ckpt_name": [["here"], {}]})}
+    path = written(tmp_path, graph)
+    assert (
+        "the server has no gone (node “CheckpointLoaderSimple”, input ckpt_name)"
+        in (findings(path, object_info)["mistake"])
+    )
+    slot = {"node": "CheckpointLoaderSimple", "input": "ckpt_name", "absent": "keep"}
+    path = written(tmp_path, graph, **with_slots(model=slot))
+    assert any("gone" in message for message in findings(path, object_info)["remark"])
+
+
+def test_inputs_of_dynamic_combos_and_open_ended_nodes_are_no_mistakes(tmp_path: Path) -> None:
+    graph = json.loads(json.dumps(GRAPH))
+    graph["2"]["inputs"] |= {"strength": 0.5, "mode.level": 3}
+    graph["8"] = {"class_type": "Power Lora Loader (rgthree)", "inputs": {"lora_1": {"on": False}}}
+    object_info: dict[str, Any] = {**NOISE, "Power Lora Loader (rgthree)": {"input": {"optional": {}}}}
+    object_info["ImageAddNoise"]["input"]["required"]["mode"] = ["COMFY_DYNAMICCOMBO_V3", {}]
+    graph["2"]["inputs"]["mode"] = "fine"
+    assert findings(written(tmp_path, graph), object_info) == {"mistake": [], "remark": []}
+
+
+def test_a_link_to_nowhere_needs_no_server_to_be_found(tmp_path: Path) -> None:
+    graph = {**GRAPH, "2": {**GRAPH["2"], "inputs": {"image": ["77", 0], "seed": 1}}}
+    assert (
+        "input image of node “Noise” is linked to node 77" in findings(written(tmp_path, graph))["mistake"][0]
+    )
+
+
+@pytest.mark.skipif(not CONTRACT.is_dir(), reason="the recorded answers are not here")
+@pytest.mark.parametrize("version", ["0.3.64", "0.33.0"])
+def test_the_shipped_templates_fit_the_recorded_shapes_of_real_servers(version: str) -> None:
+    shapes: dict[str, Any] = {}
+    for path in (CONTRACT / version).glob("GET_object_info_*.json"):
+        answer = json.loads(path.read_text())
+        shapes |= answer.get("response", answer) if "input" not in answer else {path.stem: answer}
+    assert {"KSampler", "SaveVideo"} <= set(shapes)
+    for name in LIBRARY:
+        for one in check_workflow(LIBRARY.get(name), shapes):
+            if "has no node" not in one.message and one.severity == "mistake":
+                raise AssertionError(f"{name}: {one.message}")
+
+
+def test_an_added_workflow_is_found_and_renders(studio: Studio, tmp_path: Path) -> None:
+    source = tmp_path / "mine"
+    source.mkdir()
+    graph = json.loads(json.dumps(GRAPH))
+    graph["2"]["inputs"]["strength"] = 0.5
+    graph["1"]["inputs"] |= {"batch_size": 1, "color": 0}
+    path = written(source, graph, "grain")
+    template = add_workflow(studio.settings, path)
+    assert origin_of(studio.settings, "grain") == "own"
+    assert TemplateLibrary.of(studio.settings).get("grain").sha256 == template.sha256
+    data = stills(1, workflow="grain")
+    data["episodes"][0]["scenes"][0] |= {"location": "", "cast": []}
+    data["episodes"][0]["scenes"][0]["cuts"][0].pop("cast")
+    studio.import_(data)
+    assert [take.cut_key for take in studio.render().finished] == ["tiny.e01.s001.c0010"]
+    assert studio.query("SELECT template_name FROM studio.recipes")[0].template_name == "grain"
+
+
+def test_a_name_that_is_taken_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", workflows=tmp_path / "ours")
+    source = tmp_path / "new"
+    source.mkdir()
+    add_workflow(settings, written(source, description="first"))
+    with pytest.raises(TemplateError, match="already"):
+        add_workflow(settings, written(source, description="second"))
+    add_workflow(settings, written(source, description="second"), replace=True)
+    assert TemplateLibrary.of(settings).get("mine").sidecar.description == "second"
+    assert (tmp_path / "ours" / "mine.yaml").is_file()
+
+
+def test_a_workflow_with_mistakes_is_not_added(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home")
+    source = tmp_path / "new"
+    source.mkdir()
+    graph = {**GRAPH, "2": {**GRAPH["2"], "inputs": {"image": ["77", 0], "seed": 1}}}
+    for broken in (graph, {"nodes": [], "links": []}):
+        with pytest.raises(TemplateError):
+            add_workflow(settings, written(source, broken))
+    assert not (tmp_path / "home").exists()
