@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from anime_pipeline.settings import Settings
+
 REPOSITORY = Path(__file__).parents[1]
 HEAVY = ("torch", "onnxruntime", "cv2", "insightface", "open_clip", "lpips")
 
@@ -52,3 +54,8 @@ def test_workspace_and_pyproject_name_the_same_code_location() -> None:
     assert 'module_name = "anime_pipeline.definitions"' in project
     assert "location_name: anime_pipeline" in workspace
     assert 'code_location_name = "anime_pipeline"' in project
+
+
+def test_every_setting_is_in_the_manual() -> None:
+    manual = (REPOSITORY / "docs" / "OPERATIONS.md").read_text()
+    assert [name for name in Settings.model_fields if f"`ANIME_{name.upper()}`" not in manual] == []
