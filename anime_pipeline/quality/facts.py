@@ -88,6 +88,7 @@ def load_takes(session: Session, job_ids: Collection[int]) -> list[TakeToMeasure
             figures=tuple(names[id_] for id_ in cut.character_ids or () if id_ in names),
             anchors=_pictures(cast_faces),
             face_anchors=stacked(cast_faces),
+            anchor_weights=frozenset(face.weights_sha256 for face in cast_faces),
             identity_backend=project.identity_backend,
             identity_calibration=identity_of(
                 calibrations.get((profile.project_id, "identity")),

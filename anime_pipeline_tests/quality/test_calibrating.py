@@ -172,6 +172,23 @@ def test_a_verdict_names_its_calibration_and_says_when_it_cannot_separate(
     assert face.settings["calibration"]["auc"] == report.separation.auc
 
 
+def test_anchors_that_other_weights_made_are_not_compared_with(
+    studio: Studio, models: Shelf, tmp_path: Path
+) -> None:
+    (mika,) = cast(studio, tmp_path, Mika=[RED])
+    _, job = measured_still(studio, mika)
+    lay_ccip(models, ((60, 64, 24, 24, 0.9),))
+    measure_takes(studio.session, studio.settings, [job])
+    face = studio.session.get_one(Measurement, (job, "face_similarity"))
+    assert (face.state, face.remedy) == ("not_measurable", "anime-pipeline characters enroll")
+    assert "other weights" in (face.reason or "")
+    enroll(studio.session, studio.settings, SLUG)
+    studio.session.commit()
+    measure_takes(studio.session, studio.settings, [job])
+    studio.session.expire_all()
+    assert studio.session.get_one(Measurement, (job, "face_similarity")).state == "measured"
+
+
 def test_a_calibration_of_other_anchors_is_not_named(studio: Studio, models: Shelf, tmp_path: Path) -> None:
     mika, _ = cast(studio, tmp_path, Mika=[RED] * 2, Kon=[BLUE] * 2)
     _, job = measured_still(studio, mika)

@@ -57,7 +57,10 @@ class FaceSimilarity:
         }
         if facts.identity_calibration is not None:  # the verdict names it
             settings["calibration"] = facts.identity_calibration.as_details()
-        return learned_provenance(self.backend, "1", self.weights, self.models_dir, settings)
+        made = learned_provenance(self.backend, "1", self.weights, self.models_dir, settings)
+        if _foreign(facts, made):
+            settings["anchors_of_other_weights"] = True
+        return made
 
     def start(self, facts: TakeFacts) -> Accumulator:
         """Begin a take."""
@@ -67,6 +70,9 @@ class FaceSimilarity:
         strangers = [name for name in facts.figures if len(facts.face_anchors.get(name, ())) == 0]
         if strangers:
             reason = f"no approved picture of {', '.join(strangers)} is enrolled"
+            return unmeasurable(METRIC, provenance, reason, "anime-pipeline characters enroll")
+        if _foreign(facts, provenance):
+            reason = "the approved pictures were enrolled with other weights"
             return unmeasurable(METRIC, provenance, reason, "anime-pipeline characters enroll")
         return begin(METRIC, provenance, lambda: self._loaded(provenance, facts))
 
@@ -81,6 +87,11 @@ class FaceSimilarity:
             step,
             facts.identity_calibration,
         )
+
+
+def _foreign(facts: TakeFacts, provenance: Provenance) -> bool:
+    """Whether some anchor was embedded with other weights than these; absent weights are another matter."""
+    return provenance.weights_sha256 is not None and bool(facts.anchor_weights - {provenance.weights_sha256})
 
 
 _WEIGHTS = {"arcface": arcface.WEIGHTS, "ccip": ccip.WEIGHTS}

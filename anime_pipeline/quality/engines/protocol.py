@@ -68,6 +68,7 @@ class TakeFacts:
     ``frame_count``, ``fps``, ``width`` and ``height`` are what was asked; None where nothing was.
     ``file_fps`` is what the film's container says. ``anchors`` maps a figure's name to the sha256s of its
     approved pictures, and ``face_anchors`` to their embeddings by ``identity_backend``, float32 N × width.
+    ``anchor_weights`` are the hashes of the weights that made them.
     ``identity_calibration`` is what the project's anchors say of that backend, and ``style`` the project's
     calibrated style; each is None where there is none.
     """
@@ -85,6 +86,7 @@ class TakeFacts:
     figures: tuple[str, ...] = ()
     anchors: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     face_anchors: Mapping[str, npt.NDArray[np.float32]] = field(default_factory=dict)
+    anchor_weights: frozenset[str | None] = frozenset()
     identity_backend: str = "ccip"
     identity_calibration: Calibration | None = None
     style: StyleReference | None = None
