@@ -86,6 +86,13 @@ def test_a_database_of_a_newer_version_is_left_alone(settings: Settings) -> None
             "own",
         ),
         (
+            "WITH file AS (INSERT INTO studio.media_files (sha256, kind, suffix, bytes, location) "
+            "VALUES (repeat('a', 64), 'image', '.png', 1, 'aa') RETURNING sha256) "
+            "INSERT INTO studio.style_pictures SELECT p.id, file.sha256, 'approved' FROM projects p, file",
+            "0006",
+            "style_pictures",
+        ),
+        (
             "INSERT INTO studio.gate_thresholds SELECT id, 'style_clip_minimum', 0.8 FROM projects",
             "0003",
             "own",
