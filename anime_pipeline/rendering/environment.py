@@ -74,7 +74,7 @@ def note_environment(
     """Record what an attempt is rendered on. A server that will not tell costs the render nothing."""
     try:
         facts = environment_of(client, object_info, graph)
-    except ComfyError as error:
+    except (ComfyError, AttributeError, KeyError, TypeError, ValueError) as error:
         _log.info("attempt %s goes without a record of its environment: %s", attempt_id, error)
         return
     with session_scope(settings) as session:

@@ -17,8 +17,17 @@ MODEL_INPUTS = {
     "style_model_name": "style_models",
     "upscale_model_name": "upscale_models",
     "gligen_name": "gligen",
+    "ipadapter_file": "ipadapter",
 }
 """Input that names a model file → its folder."""
+
+_BY_CLASS = {
+    ("CLIPVisionLoader", "clip_name"): "clip_vision",
+    ("UpscaleModelLoader", "model_name"): "upscale_models",
+    ("ADE_AnimateDiffLoaderGen1", "model_name"): "animatediff_models",
+    ("ADE_LoadAnimateDiffModel", "model_name"): "animatediff_models",
+}
+"""Inputs whose folder hangs on the class of their node."""
 
 
 def models_of(graph: Graph) -> dict[str, list[str]]:
@@ -26,6 +35,9 @@ def models_of(graph: Graph) -> dict[str, list[str]]:
     found: dict[str, set[str]] = {}
     for node in graph.values():
         for name, value in node["inputs"].items():
-            if name in MODEL_INPUTS and isinstance(value, str):
-                found.setdefault(MODEL_INPUTS[name], set()).add(value)
+            folder = _BY_CLASS.get((node["class_type"], name), MODEL_INPUTS.get(name))
+            if folder is not None and isinstance(value, str):
+                found.setdefault(folder, set()).add(value)
+            elif isinstance(value, dict) and value.get("on") and isinstance(value.get("lora"), str):
+                found.setdefault("loras", set()).add(value["lora"])  # of the Power Lora Loader (rgthree)
     return {folder: sorted(names) for folder, names in sorted(found.items())}

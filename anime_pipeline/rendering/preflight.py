@@ -38,7 +38,7 @@ def _missing(graph: Graph, object_info: Mapping[str, Any]) -> Iterator[tuple[Err
             continue
         declared = known.get("input", {})
         for name in declared.get("required", {}):
-            if name not in node["inputs"]:
+            if not is_given(node, name):
                 yield "validation", f"node “{title_of(node)}” lacks its input {name}", "mend the workflow"
         yield from _missing_models(node, {**declared.get("required", {}), **declared.get("optional", {})})
 
@@ -54,6 +54,11 @@ def _missing_models(
                 f"the server has no {value} (node “{title_of(node)}”, input {name})",
                 f"put {value} into models/{MODEL_INPUTS[name]} of ComfyUI",
             )
+
+
+def is_given(node: dict[str, Any], name: str) -> bool:
+    """Whether a node has an input, or parts of one that grows as it is linked (``values.a``)."""
+    return name in node["inputs"] or any(given.startswith(f"{name}.") for given in node["inputs"])
 
 
 def choices(spec: Any) -> list[Any] | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from anime_pipeline.rendering.model_files import MODEL_INPUTS
+from anime_pipeline.rendering.preflight import choices, is_given
 from anime_pipeline.rendering.templates import (
     SHIPPED,
     Graph,
@@ -105,7 +106,7 @@ def _on_server(node: dict[str, Any], object_info: Mapping[str, Any], filled: set
     required, optional = groups.get("required") or {}, groups.get("optional") or {}
     declared = {**required, **optional}
     for name in required:
-        if name not in node["inputs"] and name not in filled and not _grows(required[name]):
+        if not is_given(node, name) and name not in filled:
             yield Finding(
                 "mistake", f"node “{title}” lacks its input {name}", "export the workflow from this server"
             )
@@ -122,8 +123,8 @@ def _on_server(node: dict[str, Any], object_info: Mapping[str, Any], filled: set
 
 def _choices(node: dict[str, Any], declared: Mapping[str, Any], filled: set[str]) -> Iterator[Finding]:
     for name, value in node["inputs"].items():
-        choices = _listed(declared.get(name))
-        if choices is None or not isinstance(value, str) or value in choices:
+        offered = choices(declared.get(name))
+        if offered is None or not isinstance(value, str) or value in offered:
             continue
         if name in MODEL_INPUTS:
             # A slot with a model fills it with the production's own; then the graph's is not needed.
@@ -136,20 +137,5 @@ def _choices(node: dict[str, Any], declared: Mapping[str, Any], filled: set[str]
             yield Finding(
                 "mistake",
                 f"node “{title_of(node)}” does not know {value!r} for {name} on the server",
-                f"choose one of {', '.join(str(one) for one in choices[:12])}",
+                f"choose one of {', '.join(str(one) for one in offered[:12])}",
             )
-
-
-def _grows(spec: Any) -> bool:
-    """Inputs whose number grows as they are linked have names of their own for each: values.a, values.b."""
-    return isinstance(spec, (list, tuple)) and bool(spec) and "AUTOGROW" in str(spec[0])
-
-
-def _listed(spec: Any) -> list[Any] | None:
-    """The choices of a combo input, as old servers write it (a list) or new ones ("COMBO" with options)."""
-    if not isinstance(spec, (list, tuple)) or not spec:
-        return None
-    if isinstance(spec[0], list):
-        return spec[0]
-    options = spec[1].get("options") if len(spec) > 1 and isinstance(spec[1], dict) else None
-    return options if spec[0] == "COMBO" and isinstance(options, list) else None

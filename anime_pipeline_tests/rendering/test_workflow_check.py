@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 
 from anime_pipeline.rendering.comfyui import ComfyClient
+from anime_pipeline.rendering.model_files import models_of
+from anime_pipeline.rendering.preflight import preflight
 from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary, read_template
 from anime_pipeline.rendering.workflow_check import add_workflow, check_workflow, origin_of
 from anime_pipeline.settings import Settings
@@ -81,7 +84,10 @@ def test_inputs_of_dynamic_combos_and_open_ended_nodes_are_no_mistakes(tmp_path:
     graph = json.loads(json.dumps(GRAPH))
     graph["2"]["inputs"] |= {"strength": 0.5, "mode.level": 3}
     graph["8"] = {"class_type": "Power Lora Loader (rgthree)", "inputs": {"lora_1": {"on": False}}}
-    object_info: dict[str, Any] = {**NOISE, "Power Lora Loader (rgthree)": {"input": {"optional": {}}}}
+    object_info: dict[str, Any] = {
+        **copy.deepcopy(NOISE),
+        "Power Lora Loader (rgthree)": {"input": {"optional": {}}},
+    }
     object_info["ImageAddNoise"]["input"]["required"]["mode"] = ["COMFY_DYNAMICCOMBO_V3", {}]
     graph["2"]["inputs"]["mode"] = "fine"
     assert findings(written(tmp_path, graph), object_info) == {"mistake": [], "remark": []}
@@ -147,3 +153,31 @@ def test_a_workflow_with_mistakes_is_not_added(tmp_path: Path) -> None:
         with pytest.raises(TemplateError):
             add_workflow(settings, written(source, broken))
     assert not (tmp_path / "home").exists()
+
+
+def test_an_input_that_grows_is_given_by_its_parts(tmp_path: Path) -> None:
+    graph = json.loads(json.dumps(GRAPH))
+    graph["2"]["inputs"]["strength"] = ["8", 0]
+    graph["8"] = {"class_type": "ComfyMathExpression", "inputs": {"expression": "a", "values.a": 1}}
+    shape = info(ComfyMathExpression={"expression": ["STRING"], "values": ["COMFY_AUTOGROW_V3", {}]})
+    path = written(tmp_path, graph)
+    assert findings(path, {**NOISE, **shape}) == {"mistake": [], "remark": []}
+    preflight(read_template(path).graph, {**NOISE, **shape})
+
+
+def test_model_files_are_known_by_the_folder_that_they_lie_in() -> None:
+    loaders: dict[str, Any] = {
+        "1": {"class_type": "CLIPVisionLoader", "inputs": {"clip_name": "vision"}},
+        "2": {"class_type": "CLIPLoader", "inputs": {"clip_name": "umt5"}},
+        "3": {"class_type": "ADE_AnimateDiffLoaderGen1", "inputs": {"model_name": "motion"}},
+        "4": {
+            "class_type": "Power Lora Loader (rgthree)",
+            "inputs": {"lora_1": {"on": True, "lora": "ink"}, "lora_2": {"on": False, "lora": "off"}},
+        },
+    }
+    assert models_of(loaders) == {
+        "animatediff_models": ["motion"],
+        "clip_vision": ["vision"],
+        "loras": ["ink"],
+        "text_encoders": ["umt5"],
+    }
