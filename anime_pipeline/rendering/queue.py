@@ -62,8 +62,8 @@ class Place:
 # Takes carry what has been learned of them in render_params: `unfit` (server → why it cannot), `avoid`
 # (servers to try last), `vram_over` (bytes that were too few), and how often each class of failure has hit.
 # Priority decides first. Then projects share: each has its part of the last attempts, in steps of QUANTUM,
-# within which a server keeps to the models that it has loaded.
-SHARE_WINDOW, QUANTUM = 32, 8
+# within which a server keeps to the models that it has loaded, if one of the next LOOK_AHEAD wants them.
+SHARE_WINDOW, QUANTUM, LOOK_AHEAD = 32, 8, 64
 _FIT = """
     NOT jsonb_exists(COALESCE(q.render_params->'unfit', '{}'), :server_url)
 """
@@ -72,24 +72,29 @@ _LEASE = text(f"""
         SELECT j.project_id, count(*) AS takes
         FROM (SELECT job_id FROM studio.render_attempts ORDER BY id DESC LIMIT {SHARE_WINDOW}) a
         JOIN jobs j ON j.id = a.job_id GROUP BY j.project_id
-    ), next AS (
-        SELECT q.id FROM render_queue q
-        JOIN jobs j ON j.id = q.job_id
-        JOIN studio.takes t ON t.job_id = q.job_id
-        JOIN studio.recipes r USING (recipe_hash)
-        LEFT JOIN recent s ON s.project_id = j.project_id
+    ), ready AS (
+        SELECT q.id, q.priority, q.job_id, j.project_id,
+               row_number() OVER (PARTITION BY q.priority, j.project_id ORDER BY q.id) AS place
+        FROM render_queue q JOIN jobs j ON j.id = q.job_id
         WHERE q.status = 'queued' AND (:everything OR q.job_id = ANY(:job_ids))
+          AND (:concurrency IS NULL OR :concurrency >
+               (SELECT count(*) FROM studio.render_leases WHERE server_url = :server_url))
           AND COALESCE((q.render_params->>'not_before')::float8, 0) <= extract(epoch FROM clock_timestamp())
           AND {_FIT}
           AND (NOT jsonb_exists(COALESCE(q.render_params->'avoid', '[]'), :server_url)
                OR jsonb_exists_all(q.render_params->'avoid', :others))
           AND (COALESCE((q.render_params->>'vram_over')::int8, -1) < :vram
                OR COALESCE((q.render_params->>'vram_over')::int8, -1) >= :biggest)
-          AND (:concurrency IS NULL OR :concurrency >
-               (SELECT count(*) FROM studio.render_leases WHERE server_url = :server_url))
-        ORDER BY q.priority DESC, COALESCE(s.takes, 0) / {QUANTUM},
+    ), next AS (
+        SELECT q.id FROM (SELECT * FROM ready WHERE place <= {LOOK_AHEAD}) n
+        JOIN render_queue q ON q.id = n.id
+        JOIN studio.takes t ON t.job_id = n.job_id
+        JOIN studio.recipes r USING (recipe_hash)
+        LEFT JOIN recent s ON s.project_id = n.project_id
+        WHERE q.status = 'queued'
+        ORDER BY n.priority DESC, COALESCE(s.takes, 0) / {QUANTUM},
                  (r.models <> '{{}}' AND r.models = CAST(:loaded AS jsonb)) DESC,
-                 COALESCE(s.takes, 0), q.id
+                 COALESCE(s.takes, 0), n.id
         LIMIT 1 FOR UPDATE OF q SKIP LOCKED
     ), leased AS (
         INSERT INTO studio.render_leases (queue_id, worker_id, server_url, expires_at)
