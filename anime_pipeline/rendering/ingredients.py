@@ -153,6 +153,11 @@ def _pose_image(question: Question) -> Answer:
 
 def _first_frame(question: Question) -> Answer:
     sha256 = question.context.first_frame_sha256
+    if sha256 is None and question.context.continues:
+        raise TemplateError(
+            f"{question.context.cut_key} begins where the cut before it ends, and that has no take yet",
+            "render that one first",
+        )
     if sha256 is None:
         return _reference_image(question)
     return _input_name(question, sha256), {"cut.first_frame": sha256}

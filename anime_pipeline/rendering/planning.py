@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import MediaFile
 from anime_pipeline.media.store import MediaStore
+from anime_pipeline.rendering.continuity import load_render_contexts
 from anime_pipeline.rendering.enqueue import NewTake, enqueue
 from anime_pipeline.rendering.ingredients import picture_shas
 from anime_pipeline.rendering.known_takes import KnownTake, known_takes
@@ -19,7 +20,6 @@ from anime_pipeline.rendering.recipes import Recipe, compose_recipe
 from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import CutContext
-from anime_pipeline.story.loader import load_cut_contexts
 
 _MAX_VARIANTS = 1000
 
@@ -51,7 +51,7 @@ def plan_cuts(
     :func:`~anime_pipeline.rendering.worker.drain`.
     """
     keys = sorted(set(cut_keys))
-    contexts = load_cut_contexts(session, keys)
+    contexts = load_render_contexts(session, settings, keys)
     library, suffixes = TemplateLibrary.of(settings), picture_suffixes(session, contexts.values())
     wait_for_other_planners(session, {context.project_id for context in contexts.values()})
     takes = known_takes(session, [context.cut_id for context in contexts.values()], MediaStore.of(settings))

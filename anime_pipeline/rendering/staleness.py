@@ -9,6 +9,7 @@ from typing import Any, Literal
 from sqlalchemy.orm import Session
 
 from anime_pipeline.media.store import MediaStore
+from anime_pipeline.rendering.continuity import load_render_contexts
 from anime_pipeline.rendering.known_takes import KnownTake, known_takes
 from anime_pipeline.rendering.planning import picture_suffixes
 from anime_pipeline.rendering.recipes import Recipe, compose_recipe
@@ -16,7 +17,6 @@ from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import CutContext
 from anime_pipeline.story.listing import active_cut_keys
-from anime_pipeline.story.loader import load_cut_contexts
 
 State = Literal["current", "stale", "missing", "failed", "queued"]
 
@@ -64,7 +64,7 @@ def states_of(
     session: Session, settings: Settings, keys: Sequence[str], check_files: bool = True
 ) -> list[CutState]:
     """The state of these cuts, in the order given; as :func:`cut_states`."""
-    contexts = load_cut_contexts(session, keys)
+    contexts = load_render_contexts(session, settings, keys)
     library, suffixes = TemplateLibrary.of(settings), picture_suffixes(session, contexts.values())
     store = MediaStore.of(settings) if check_files else None
     takes = known_takes(session, [context.cut_id for context in contexts.values()], store)

@@ -10,12 +10,12 @@ from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import MediaFile, Recipe, Take, TakeMedia
 from anime_pipeline.errors import UserError
+from anime_pipeline.rendering.continuity import load_render_contexts
 from anime_pipeline.rendering.planning import picture_suffixes
 from anime_pipeline.rendering.recipes import compose_recipe
 from anime_pipeline.rendering.templates import Graph, TemplateError, TemplateLibrary
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import CutContext
-from anime_pipeline.story.loader import load_cut_contexts
 
 
 class TakeError(UserError):
@@ -136,7 +136,7 @@ def select_best(session: Session, settings: Settings, cut_keys: Collection[str])
     the selection stays as it was. The selected job ids by cut key, None for none.
     """
     keys = sorted(set(cut_keys))
-    contexts = load_cut_contexts(session, keys)
+    contexts = load_render_contexts(session, settings, keys)
     library, suffixes = TemplateLibrary.of(settings), picture_suffixes(session, contexts.values())
     takes: dict[str, list[TakeInfo]] = {key: [] for key in keys}
     for take in list_takes(session, keys):

@@ -88,6 +88,7 @@ class CutContext:
     ``duration_frames`` is how long a still stays on screen, one cycle of a loop, the length of a video; a
     loop plays ``repeats`` times. Dialogue is timed within ``film_frames``. ``model`` is the project's model
     file for this kind of cut; the frames' sha256s name the pictures that the cut begins and ends with.
+    A cut that ``continues`` begins with the last frame of the one before it in its scene.
     """
 
     cut_id: int
@@ -120,6 +121,7 @@ class CutContext:
     model: str | None = None
     first_frame_sha256: str | None = None
     last_frame_sha256: str | None = None
+    continues: bool = False
 
     @property
     def rendered_frames(self) -> int:

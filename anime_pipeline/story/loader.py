@@ -159,6 +159,7 @@ def _context(row: Row[Any], bible: Bible, parts: Parts) -> CutContext:
         model=row.models.get(row.kind),
         first_frame_sha256=stored_sha256(spec.get("first_frame")),
         last_frame_sha256=stored_sha256(spec.get("last_frame")),
+        continues=bool(spec.get("continues")),
     )
 
 

@@ -213,6 +213,7 @@ class CutEntry(Entry):
     workflow: ShortName | None = None
     first_frame: PicturePath | None = Field(None, description="The picture that the cut begins with.")
     last_frame: PicturePath | None = Field(None, description="The picture that the cut ends with.")
+    continues: bool = Field(False, description="It begins with the last frame of the cut before it.")
     takes: int = Field(1, ge=1, le=64)
     lip_flap: bool | None = Field(None, description="Mouths move with the dialogue; unset: not in stills.")
     seed: Seed | None = None

@@ -34,7 +34,7 @@ KINDS = (
     "cast",
     "cut",
 )
-SPEC_FIELDS = ("cast", "dialogue", "lip_flap", "seed", "repeats", "first_frame", "last_frame")
+SPEC_FIELDS = ("cast", "dialogue", "lip_flap", "seed", "repeats", "first_frame", "last_frame", "continues")
 
 Key = tuple[Any, ...]
 Values = dict[str, Any]
@@ -192,6 +192,7 @@ def _cut(cut: CutEntry, scene: SceneEntry, fps: int) -> Values:
         "lip_flap": cut.moves_lips,
         "seed": cut.seed,
         "repeats": cut.repeats,
+        "continues": cut.continues or None,
         "omitted": False,
     }
 

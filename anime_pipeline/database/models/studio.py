@@ -130,6 +130,7 @@ class Take(Base):
     reproduces_job_id: Mapped[int | None] = mapped_column(
         ForeignKey("studio.takes.job_id", ondelete="CASCADE")
     )
+    last_frame_sha256: Mapped[str | None] = mapped_column(CHAR(64), ForeignKey("studio.media_files.sha256"))
 
 
 class TakeMedia(Base):
