@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from anime_pipeline.errors import UserError
@@ -67,6 +67,15 @@ class ComfyConnectionError(ComfyError):
         super().__init__(
             "connection", f"{url} does not answer ({type(cause).__name__})", "is ComfyUI running there?"
         )
+
+
+class WaitingStallError(ComfyError):
+    """Nothing moved while the prompt waited: the take never ran, so that this costs it no attempt."""
+
+    @property
+    def policy(self) -> Policy:
+        """As of a stall, but not counted."""
+        return replace(POLICIES["stall"], counted=False, at_most=POLICIES["lost"].at_most)
 
 
 class RejectedPromptError(ComfyError):

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anime_pipeline.rendering.comfyui import ComfyClient
-from anime_pipeline.rendering.comfyui_errors import ComfyError, failure
+from anime_pipeline.rendering.comfyui_errors import ComfyError, WaitingStallError, failure
 from anime_pipeline.rendering.progress import ProgressListener
 from anime_pipeline.rendering.templates import Graph
 
@@ -62,7 +62,7 @@ class Follower:
 
     def _entry(self, prompt_id: str, on_progress: Callable[[float], None] | None) -> dict[str, Any]:
         wait, state, alive = FIRST_WAIT_SECONDS, None, time.monotonic()
-        queue_asked = 0.0
+        queue_asked, waits = 0.0, False
         told: float | None = None
         while True:
             entry = self.client.history(prompt_id)
@@ -76,12 +76,14 @@ class Follower:
                     return self._late_entry(prompt_id)
                 # Only what runs, or moves ahead of this prompt, shows life: others can post to a server
                 # whose worker is dead.
-                ahead = (running, pending[: pending.index(prompt_id)] if prompt_id in pending else None)
+                waits = prompt_id in pending
+                ahead = (running, pending[: pending.index(prompt_id)] if waits else None)
                 if ahead != state:
                     state, alive = ahead, now
             alive = max(alive, self.listener.last_seen(prompt_id) or 0.0)
             if now - alive > self.stall_seconds:
-                raise ComfyError(
+                stalled = WaitingStallError if waits else ComfyError
+                raise stalled(
                     "stall",
                     f"no progress for {self.stall_seconds:g} seconds on {self.client.url}",
                     "look at the server's log; a larger ANIME_STALL_SECONDS allows for slower models",

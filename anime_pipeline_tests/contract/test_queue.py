@@ -97,11 +97,12 @@ def test_a_zombie_is_found_though_others_go_on_posting(target: Target) -> None:
     others = threading.Thread(target=post_on)
     others.start()
     try:
-        assert end_of(target, dead, stall_seconds=0.5).error_class == "stall"
-        assert end_of(target, waiting, stall_seconds=0.5).error_class == "stall"
+        ran, never_ran = (end_of(target, prompt_id, stall_seconds=0.5) for prompt_id in (dead, waiting))
     finally:
         ended.set()
         others.join()
+    assert (ran.error_class, ran.policy.counted) == ("stall", True)
+    assert (never_ran.error_class, never_ran.policy.counted) == ("stall", False)
 
 
 def test_a_prompt_without_progress_is_a_stall_and_can_be_interrupted(target: Target) -> None:
