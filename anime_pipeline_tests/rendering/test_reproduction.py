@@ -186,3 +186,14 @@ def test_only_a_finished_take_can_be_rendered_again(studio: Studio) -> None:
     for job_id, said in ((plan.job_id, "not finished"), (9999, "no take")):
         with pytest.raises(TakeError, match=said):
             reproduce(studio.settings, [job_id])
+
+
+def test_pictures_from_a_cache_are_no_second_rendering(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (job,) = rendered(studio, stills(1))
+    monkeypatch.setattr("anime_pipeline.rendering.reproduction.forget_cached_results", lambda *_: None)
+    report = one(studio, job)
+    assert (report.verdict, report.reason) == ("not_rendered", "the server answered from its cache")
+    with session_scope(studio.settings) as session:
+        assert record_reproductions(session, [job]) == []
