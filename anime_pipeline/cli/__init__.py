@@ -24,7 +24,7 @@ from anime_pipeline.cli import (
     story_commands,
     workflow_commands,
 )
-from anime_pipeline.cli.console import err
+from anime_pipeline.cli.console import print_error
 from anime_pipeline.errors import UserError
 
 app = typer.Typer(
@@ -68,7 +68,5 @@ def main() -> None:
     try:
         app()
     except UserError as error:
-        err.print(f"[bold red]Error:[/bold red] {error}", highlight=False, markup=True, soft_wrap=True)
-        if error.remedy:
-            err.print(f"[bold]To mend it:[/bold] {error.remedy}", highlight=False, soft_wrap=True)
+        print_error(error)
         sys.exit(1)

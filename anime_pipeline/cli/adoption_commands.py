@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
 
 
 def _say(event: str) -> None:
-    err.print(f"[dim]{event} …[/dim]", highlight=False, soft_wrap=True)
+    err.print(f"{event} …", style="dim", soft_wrap=True)
 
 
 def verify(
@@ -85,7 +85,7 @@ def migrate(as_json: JsonOption = False) -> None:
     print_facts({"done": facts["done"], "seconds": facts["seconds"]})
     if done.migration and done.backup:
         print_facts(_migration_facts(done.migration))
-        out.print(f"To go back: anime-pipeline db rollback {done.backup.name} --yes", highlight=False)
+        out.print(f"To go back: anime-pipeline db rollback {done.backup.name} --yes")
 
 
 def rollback(
@@ -109,7 +109,7 @@ def rollback(
         return
     print_facts({"restored": done.backup, "kept as": done.kept_as, "seconds": done.seconds})
     for line in done.losses.changes:
-        out.print(f"set aside: {line}", highlight=False, soft_wrap=True)
+        out.print(f"set aside: {line}", soft_wrap=True)
 
 
 def restore_test(

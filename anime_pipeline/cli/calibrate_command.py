@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from anime_pipeline.cli.console import JsonOption, err, out, print_json, print_table
+from anime_pipeline.cli.console import JsonOption, out, print_error, print_json, print_table
 from anime_pipeline.cli.house import House, open_house
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.errors import UserError
@@ -84,9 +84,7 @@ def _print(project: str, reports: list[CalibrationReport], failures: list[tuple[
             out.print(f"{report.metric} by {report.backend} cannot tell this show's pictures apart.")
         out.print(str(report.plot), soft_wrap=True)
     for subject, error in failures:
-        err.print(f"[bold red]{subject}:[/bold red] {error}", highlight=False, soft_wrap=True)
-        if error.remedy:
-            err.print(f"[bold]To mend it:[/bold] {error.remedy}", highlight=False, soft_wrap=True)
+        print_error(error, f"{subject}:")
 
 
 def _row(report: CalibrationReport) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from sqlalchemy import select
 
-from anime_pipeline.cli.console import JsonOption, err, print_json, print_table
+from anime_pipeline.cli.console import JsonOption, err, print_json, print_labelled, print_table
 from anime_pipeline.cli.house import open_house
 from anime_pipeline.database.models import FaceEmbedding
 from anime_pipeline.database.session import session_scope
@@ -49,7 +49,7 @@ def enroll(
         print_table("Faces", ("character", "picture", "state", "confidence", "why"), rows)
     refused = [picture for picture in pictures if picture.state == "refused"]
     for remedy in sorted({picture.remedy for picture in refused if picture.remedy}):
-        err.print(f"To mend it: {remedy}", highlight=False, soft_wrap=True)
+        print_labelled(err, "To mend it:", remedy)
     if refused:
         raise typer.Exit(1)
 

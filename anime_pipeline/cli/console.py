@@ -12,11 +12,15 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
+
+from anime_pipeline.errors import UserError
 
 PIPED_WIDTH = 160
 
-out = Console(width=None if sys.stdout.isatty() else PIPED_WIDTH)
-err = Console(stderr=True, width=None if sys.stderr.isatty() else PIPED_WIDTH)
+# Without markup: what studios name and what errors quote may hold brackets.
+out = Console(markup=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
+err = Console(stderr=True, markup=False, width=None if sys.stderr.isatty() else PIPED_WIDTH)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
@@ -57,17 +61,27 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     out.print(table)
 
 
-def _cell(value: object) -> str:
+def _cell(value: object) -> Text:
     if value is None:
-        return "–"
+        return Text("–")
     if isinstance(value, float):
-        return f"{value:.4g}"
-    text = str(value)
-    style = STATE_STYLES.get(text)
-    return f"[{style}]{text}[/{style}]" if style else text.replace("[", "\\[")
+        return Text(f"{value:.4g}")
+    return Text(str(value), style=STATE_STYLES.get(str(value), ""))
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
     """Name and value pairs, one a line."""
     for name, value in facts.items():
-        out.print(f"[bold]{name}[/bold]  {value}", highlight=False, soft_wrap=True)
+        print_labelled(out, name, f" {value}")
+
+
+def print_labelled(console: Console, label: str, text: str, style: str = "bold") -> None:
+    """A line that begins with a label; the text is told as it is, brackets and all."""
+    console.print(Text.assemble((label, style), f" {text}"), soft_wrap=True)
+
+
+def print_error(error: UserError, label: str = "Error:") -> None:
+    """A mistake of the user's with what mends it, on standard error."""
+    print_labelled(err, label, str(error), "bold red")
+    if error.remedy:
+        print_labelled(err, "To mend it:", error.remedy)

@@ -8,7 +8,7 @@ from typing import Any
 
 import typer
 
-from anime_pipeline.cli.console import JsonOption, err, out, print_facts, print_json, print_table
+from anime_pipeline.cli.console import JsonOption, err, print_facts, print_json, print_labelled, print_table
 from anime_pipeline.cli.dagster_process import JobOutcome, run_jobs
 from anime_pipeline.cli.house import REPOSITORY, House, open_house
 from anime_pipeline.cli.production import assemble, produce_cuts
@@ -93,10 +93,9 @@ def _print_result(result: DemoResult) -> None:
         [(verdict.phase, verdict.verdict, verdict.reason) for verdict in result.verdicts],
     )
     for failure in result.failures:
-        err.print(f"[red]{failure.job}[/red]: {failure.error}", highlight=False)
+        print_labelled(err, f"{failure.job}:", str(failure.error), "red")
     film: Path | str = result.film.path if result.film else "not built: its gate is not passed"
-    print_facts({"Film": film, "Contact sheet": result.sheet.path})
-    out.print("[bold]Dagster UI[/bold]  make dev   (then http://127.0.0.1:3000)")
+    print_facts({"Film": film, "Contact sheet": result.sheet.path, "Dagster UI": "make dev"})
 
 
 def _row(key: str, take: TakeScores | None) -> tuple[object, ...]:

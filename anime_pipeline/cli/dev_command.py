@@ -9,7 +9,7 @@ import sys
 
 import typer
 
-from anime_pipeline.cli.console import JsonOption, err, out, print_json
+from anime_pipeline.cli.console import JsonOption, err, out, print_json, print_labelled
 from anime_pipeline.cli.dagster_process import run_jobs
 from anime_pipeline.cli.house import REPOSITORY, open_house
 from anime_pipeline.database import migrations, server
@@ -24,7 +24,8 @@ def env(as_json: JsonOption = False) -> None:
     """
     house = open_house(unadopted=True)
     server.keep_running(house.settings)
-    run_jobs(house, ["sync"])
+    if not migrations.awaits_adoption(house.settings):
+        run_jobs(house, ["sync"])
     environment = house.environment()
     if as_json:
         print_json(environment)
@@ -37,14 +38,17 @@ def dev(port: int = typer.Option(None, help="Port of the UI; default: ANIME_UI_P
     """Run the Dagster UI, its daemon and the sensors on 127.0.0.1 until Ctrl-C."""
     house = open_house(unadopted=True)
     if migrations.awaits_adoption(house.settings):
-        err.print(
-            "[bold yellow]This database holds an earlier system's tables.[/bold yellow] Launch the job "
-            "`migrate_database`, or run `anime-pipeline db migrate`; nothing else works before.",
-            soft_wrap=True,
+        print_labelled(
+            err,
+            "This database holds an earlier system's tables.",
+            "Launch the job `migrate_database`, or run `anime-pipeline db migrate`; "
+            "nothing else works before.",
+            "bold yellow",
         )
-    run_jobs(house, ["sync"])
+    else:
+        run_jobs(house, ["sync"])
     chosen = port or house.settings.ui_port
-    out.print(f"Dagster UI: [link]http://127.0.0.1:{chosen}[/link]  (Ctrl-C stops everything)")
+    out.print(f"Dagster UI: http://127.0.0.1:{chosen}  (Ctrl-C stops everything)")
     command = [
         sys.executable, "-m", "dagster", "dev",
         "-w", str(REPOSITORY / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(chosen),

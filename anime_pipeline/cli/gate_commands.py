@@ -60,7 +60,7 @@ def explain(
         print_json(_as_json(explanation))
         return
     judgement = explanation.judgement
-    out.print(f"{scope} {phase}: {judgement.verdict}: {judgement.reason}", highlight=False, soft_wrap=True)
+    out.print(f"{scope} {phase}: {judgement.verdict}: {judgement.reason}", soft_wrap=True)
     rules = [(r.metric, r.comparison.replace("_", " "), r.threshold) for r in explanation.phase.rules]
     print_table("Asked", ("metric", "", "threshold"), rows=rules)
     if judgement.failing:

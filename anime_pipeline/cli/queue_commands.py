@@ -72,7 +72,7 @@ def cancel(target: Target, as_json: JsonOption = False) -> None:
         takes = queue_admin.cancel(session, target)
         attempts = queue_admin.close_attempts(session, takes)
     for said in queue_admin.take_off_servers(attempts):
-        err.print(said, highlight=False, soft_wrap=True)
+        err.print(said, soft_wrap=True)
     _print_changed(takes, "cancelled", as_json)
 
 
@@ -118,4 +118,4 @@ def _print_changed(takes: list[QueuedTake], what: str, as_json: bool) -> None:
         print_json([{"job_id": take.job_id, "cut_key": take.cut_key} for take in takes])
         return
     for take in takes:
-        out.print(f"{take.cut_key} take {take.take_number}: {what}", highlight=False, soft_wrap=True)
+        out.print(f"{take.cut_key} take {take.take_number}: {what}", soft_wrap=True)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from anime_pipeline.cli.console import JsonOption, out, print_json, print_table
+from anime_pipeline.cli.console import JsonOption, out, print_facts, print_json, print_table
 from anime_pipeline.cli.dagster_process import run_jobs
 from anime_pipeline.cli.house import House, open_house
 from anime_pipeline.database.session import session_scope
@@ -89,5 +89,4 @@ def prompt(cut: Annotated[str, typer.Argument(help="A cut key.")], as_json: Json
         print_json(asdict(composed))
         return
     print_table(f"Prompt of {cut}", ("from", "text"), [(part.source, part.text) for part in composed.parts])
-    out.print(f"[bold]positive[/bold]  {composed.positive}", highlight=False, soft_wrap=True)
-    out.print(f"[bold]negative[/bold]  {composed.negative}", highlight=False, soft_wrap=True)
+    print_facts({"positive": composed.positive, "negative": composed.negative})

@@ -13,6 +13,8 @@ import yaml
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from anime_pipeline.cli.console import print_error, print_table
+from anime_pipeline.errors import UserError
 from anime_pipeline.settings import Settings
 from anime_pipeline_tests.story.files import small, write
 
@@ -134,3 +136,12 @@ def test_gates_of_an_unrendered_story_are_incomplete(settings: Settings, tmp_pat
     refused = run(settings, "deliver", "small")
     assert refused.returncode == 1
     assert "phase_0_animatic" in refused.stdout + refused.stderr
+
+
+def test_brackets_in_what_is_told_are_told(capsys: pytest.CaptureFixture[str]) -> None:
+    print_error(UserError("torch [cpu] is missing", "pip install -e '.[metrics]'"))
+    print_table("Takes", ("cut", "why"), [("a", "see [red]this[/red]")])
+    told = capsys.readouterr()
+    assert "torch [cpu] is missing" in told.err
+    assert "pip install -e '.[metrics]'" in told.err
+    assert "[red]this[/red]" in told.out
