@@ -1,7 +1,7 @@
 """A background process that all commands of one home share: who uses it, who starts it, who stops it.
 
-Users hold a shared file lock that the kernel drops when a process dies, even by SIGKILL; so nobody counts, and
-the last one out is whoever can turn its shared lock into an exclusive one.
+Users hold a shared file lock that the kernel drops when a process dies, even by SIGKILL; so nobody counts,
+and the last one out is whoever can turn its shared lock into an exclusive one.
 """
 
 from __future__ import annotations
