@@ -40,18 +40,29 @@ def record_partitions(
     )
 
 
-def output_with_data_versions(
-    context: dg.AssetExecutionContext, versions: Mapping[str, str]
+@dataclass(frozen=True)
+class Record:
+    """What a partition holds: the hash that is its data version, and what the UI shows."""
+
+    data_version: str
+    metadata: Metadata
+
+
+def output_with_records(
+    context: dg.AssetExecutionContext, records: Mapping[str, Record]
 ) -> Iterator[dg.Output[None]]:
-    """The asset's output, and then each partition's own data version (key → hash).
+    """The asset's output, and then each partition's own record.
 
     An output has one data version for its whole range; the newest record counts, so the exact ones follow.
     """
     yield dg.Output(None)
-    for key, version in versions.items():
+    for key, record in records.items():
         context.log_event(
             dg.AssetMaterialization(
-                asset_key=context.asset_key, partition=key, tags={"dagster/data_version": version}
+                asset_key=context.asset_key,
+                partition=key,
+                metadata=record.metadata,
+                tags={"dagster/data_version": record.data_version},
             )
         )
 

@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from anime_pipeline.database.models import Character, CharacterVariation, Project
 from anime_pipeline.defs.metadata import rows_table
-from anime_pipeline.defs.partition_events import output_with_data_versions
+from anime_pipeline.defs.partition_events import Record, output_with_records
 from anime_pipeline.defs.partitions import CUT_BATCHES, CUTS, EPISODES, SCENES
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.rendering.canonical import sha256_of
@@ -55,7 +55,7 @@ def episodes(
     context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]
 ) -> Iterator[dg.Output[None]]:
     """One episode of the show: its scenes in order, how many cuts they have and how long they run."""
-    yield from output_with_data_versions(context, _describe_scopes(context, studio))
+    yield from output_with_records(context, _scope_records(context, studio))
 
 
 @dg.asset(
@@ -69,7 +69,7 @@ def episodes(
 )
 def scenes(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) -> Iterator[dg.Output[None]]:
     """One scene: a place at a time of day in a mood, with its cast and its cuts."""
-    yield from output_with_data_versions(context, _describe_scopes(context, studio))
+    yield from output_with_records(context, _scope_records(context, studio))
 
 
 @dg.asset(
@@ -91,10 +91,15 @@ def cuts(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) ->
     with studio.session() as session:
         contexts = load_cut_contexts(session, keys)
         states = states_of(session, studio.settings, list(contexts), check_files=False)
-    for key, cut in contexts.items():
-        context.add_asset_metadata(_cut_metadata(cut), partition_key=key)
-    versions = {state.cut_key: state.recipe_hash or "not renderable" for state in states}
-    yield from output_with_data_versions(context, versions)
+    yield from output_with_records(
+        context,
+        {
+            state.cut_key: Record(
+                state.recipe_hash or "not renderable", _cut_metadata(contexts[state.cut_key])
+            )
+            for state in states
+        },
+    )
 
 
 def _cut_metadata(cut: CutContext) -> dict[str, dg.MetadataValue]:
@@ -108,9 +113,9 @@ def _cut_metadata(cut: CutContext) -> dict[str, dg.MetadataValue]:
     }
 
 
-def _describe_scopes(context: dg.AssetExecutionContext, studio: Studio) -> dict[str, str]:
-    """Add each scene's or episode's metadata, from the cuts below it; their data versions by key."""
-    versions: dict[str, str] = {}
+def _scope_records(context: dg.AssetExecutionContext, studio: Studio) -> dict[str, Record]:
+    """The record of each scene or episode of the run, from the cuts below it."""
+    records: dict[str, Record] = {}
     with studio.session() as session:
         below = {key: active_cut_keys(session, key) for key in context.partition_keys}
         contexts = load_cut_contexts(session, [cut for cut_keys in below.values() for cut in cut_keys])
@@ -126,13 +131,10 @@ def _describe_scopes(context: dg.AssetExecutionContext, studio: Studio) -> dict[
             }
             for cut in shown
         ]
-        context.add_asset_metadata(
-            {
-                "cuts": len(rows),
-                "frames": sum(cut.duration_frames for cut in shown),
-                "order": rows_table(rows),
-            },
-            partition_key=key,
-        )
-        versions[key] = sha256_of(rows)
-    return versions
+        metadata = {
+            "cuts": dg.MetadataValue.int(len(rows)),
+            "frames": dg.MetadataValue.int(sum(cut.duration_frames for cut in shown)),
+            "order": rows_table(rows),
+        }
+        records[key] = Record(sha256_of(rows), metadata)
+    return records
