@@ -17,8 +17,7 @@ from anime_pipeline.delivery.masters import build_master
 from anime_pipeline.delivery.sheets import build_contact_sheet
 from anime_pipeline.errors import UserError
 from anime_pipeline.media.store import MediaStore
-from anime_pipeline.quality.gates import require_gate
-from anime_pipeline.quality.scores import binding_phases
+from anime_pipeline.quality.scores import require_binding_gates
 from anime_pipeline.rendering.staleness import CutState, cut_states
 from anime_pipeline.rendering.takes import list_takes
 from anime_pipeline.story.listing import active_cut_keys, active_episode_keys
@@ -126,8 +125,7 @@ def deliver(
     with session_scope(house.settings) as session:
         for key in episodes:
             if not draft:
-                for phase in binding_phases(session, key):
-                    require_gate(session, key, phase)
+                require_binding_gates(session, key)
             films.append(build_master(session, house.settings, key, burn_subtitles=subtitles, draft=draft))
             build_contact_sheet(session, house.settings, key)
     if as_json:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import CutProfile, Job, Measurement, Take
 from anime_pipeline.quality.evidence import FINISHED
-from anime_pipeline.quality.gates import Verdict, judge_cuts
+from anime_pipeline.quality.gates import Verdict, judge_cuts, require_gate
 from anime_pipeline.quality.phases import ANIMATIC_PHASE, Phase, Rule, load_phases, phase_of_take
 
 
@@ -162,6 +162,12 @@ def binding_phases(session: Session, episode_key: str) -> tuple[str, ...]:
         by_kind.setdefault(row.kind, set()).add(taken.get(row.cut_key, ANIMATIC_PHASE))
     bound = {phases.pop() if len(phases) == 1 else ANIMATIC_PHASE for phases in by_kind.values()}
     return tuple(sorted(bound)) or (ANIMATIC_PHASE,)
+
+
+def require_binding_gates(session: Session, episode_key: str) -> None:
+    """Raise ``GateNotPassedError`` unless every gate that the episode's film answers to has passed."""
+    for phase in binding_phases(session, episode_key):
+        require_gate(session, episode_key, phase)
 
 
 def _judged_takes(session: Session, job_ids: Collection[int]) -> list[_JudgedTake]:

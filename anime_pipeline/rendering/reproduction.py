@@ -89,13 +89,6 @@ def reproduce(
     return [reports[job_id] for job_id in dict.fromkeys(job_ids)]
 
 
-def judge_second_take(session: Session, settings: Settings, second_job_id: int) -> ReproductionReport:
-    """Compare a second take with the one that it renders again, and store the verdict."""
-    original = session.scalars(select(Take.reproduces_job_id).where(Take.job_id == second_job_id)).one()
-    assert original is not None
-    return _judged(session, settings, second_job_id, original)
-
-
 def _judged(
     session: Session, settings: Settings, new: int, old: int, from_cache: bool = False
 ) -> ReproductionReport:

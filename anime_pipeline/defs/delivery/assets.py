@@ -13,8 +13,7 @@ from anime_pipeline.delivery.results import DeliveryResult
 from anime_pipeline.delivery.sheets import build_contact_sheet
 from anime_pipeline.media.film import iter_frames
 from anime_pipeline.media.thumbnail import webp_thumbnail
-from anime_pipeline.quality.gates import require_gate
-from anime_pipeline.quality.scores import binding_phases
+from anime_pipeline.quality.scores import require_binding_gates
 
 OWNERS = ["team:delivery"]
 
@@ -52,8 +51,7 @@ def episode_masters(context: dg.AssetExecutionContext, studio: dg.ResourceParam[
     """
     for key in context.partition_keys:
         with studio.session() as session:
-            for phase in binding_phases(session, key):
-                require_gate(session, key, phase)
+            require_binding_gates(session, key)
             result = build_master(session, studio.settings, key)
             sheet = build_contact_sheet(session, studio.settings, key)
         metadata = {

@@ -80,11 +80,6 @@ def ink(colour: Rgb) -> Rgb:
     return mix(colour, (24, 18, 36), 0.82)
 
 
-def luminance(colour: Rgb) -> float:
-    """Perceived brightness, 0 … 1."""
-    return (0.299 * colour[0] + 0.587 * colour[1] + 0.114 * colour[2]) / 255
-
-
 def multiply(colour: Rgb, light: tuple[float, float, float]) -> Rgb:
     """The colour under a coloured light (factors per channel)."""
     a, b, c = (_byte(round(x * f)) for x, f in zip(colour, light, strict=True))

@@ -119,12 +119,6 @@ class Puppet:
         for arm in self._arms(pose, neck, raised=True):
             yield arm
 
-    def head_centre(self, pose: Pose, root: Floats) -> Point:
-        """The middle of the head in pixels."""
-        ground = root @ moved(pose.dx, pose.dy) @ turned(pose.lean) @ stretched(pose.stretch)
-        point = ground @ moved(pose.head_dx, -(self.look.torso + self.look.legs) + _CHIN + pose.head_dy)
-        return float(point[0, 2]), float(point[1, 2])
-
     def light_points(self, pose: Pose, root: Floats) -> list[Point]:
         """Where the figure carries a burning lantern, in pixels."""
         ground = root @ moved(pose.dx, pose.dy) @ turned(pose.lean) @ stretched(pose.stretch)
