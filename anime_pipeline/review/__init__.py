@@ -1,0 +1,1 @@
+"""What is done with finished takes: choosing, asking again, keeping within budgets, keeping or pruning."""

@@ -1,0 +1,1 @@
+"""The REST API: what the studio's other tools speak to."""
