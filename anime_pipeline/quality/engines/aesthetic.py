@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from anime_pipeline.quality.engines.embeddings import CLIP, CLIP_VBENCH, Embedder, Embeddings
-from anime_pipeline.quality.engines.learned import begin, learned_provenance
+from anime_pipeline.quality.engines.learned import begin, learned_provenance, sampled_score
 from anime_pipeline.quality.engines.protocol import (
     Accumulator,
     FrameChunk,
@@ -113,14 +113,5 @@ class _Appeal:
             self.scores[at] = float(self.head.scores(embedding[None])[0])
 
     def finish(self) -> Score:
-        if not self.scores:
-            return Score(METRIC, "not_measurable", self.provenance, reason="the take has no frames")
-        worst = min(self.scores, key=lambda index: self.scores[index])
-        return Score(
-            METRIC,
-            "measured",
-            self.provenance,
-            float(np.mean(list(self.scores.values()))),
-            tuple(self.scores.get(index) for index in range(self.count)),
-            {"least": self.scores[worst], "least_at_frame": worst, "frames_looked_at": len(self.scores)},
-        )
+        details = {"frames_looked_at": len(self.scores)}
+        return sampled_score(METRIC, self.provenance, self.scores, self.count, details)

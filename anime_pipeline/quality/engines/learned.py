@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from anime_pipeline.errors import UserError
 from anime_pipeline.quality.engines.protocol import Accumulator, FrameChunk, Provenance, Score
 from anime_pipeline.quality.engines.weights import WeightsError, weights_sha256
@@ -51,3 +53,24 @@ def begin(metric: str, provenance: Provenance, load: Callable[[], Accumulator]) 
 def unmeasurable(metric: str, provenance: Provenance, reason: str, remedy: str | None = None) -> Accumulator:
     """An accumulator for a take that this metric says nothing about, known from its facts alone."""
     return Verdictless(Score(metric, "not_measurable", provenance, reason=reason, remedy=remedy))
+
+
+def sampled_score(
+    metric: str,
+    provenance: Provenance,
+    values: Mapping[int, float],
+    count: int,
+    details: Mapping[str, object],
+) -> Score:
+    """The mean of the values of sampled frames (by index) of a take of ``count``, with the least of them."""
+    if not values:
+        return Score(metric, "not_measurable", provenance, reason="the take has no frames")
+    worst = min(values, key=lambda index: values[index])
+    return Score(
+        metric,
+        "measured",
+        provenance,
+        float(np.mean(list(values.values()))),
+        tuple(values.get(index) for index in range(count)),
+        {"least": values[worst], "least_at_frame": worst, **details},
+    )

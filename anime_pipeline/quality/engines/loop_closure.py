@@ -27,34 +27,18 @@ METRIC = "loop_closure"
 
 
 @dataclass(frozen=True)
-class LoopClosure:
+class LoopClosure(lpips_backends.LpipsEngine):
     """LPIPS of a loop's last frame to its first."""
 
-    models_dir: Path
-    backend: str
     metric: str = METRIC
     reads_frames: bool = True
-
-    @property
-    def weights(self) -> tuple[str, ...]:
-        """The backend's weights."""
-        return (self.backend,)
-
-    def provenance(self, facts: TakeFacts) -> Provenance:
-        """The backend, its weights and the size it looks at."""
-        return lpips_backends.lpips_provenance(lpips_backends.BACKENDS[self.backend], self.models_dir)
 
     def start(self, facts: TakeFacts) -> Accumulator:
         """Begin a take."""
         provenance = self.provenance(facts)
         if facts.kind != "loop":
             return unmeasurable(METRIC, provenance, f"a {facts.kind} does not have to lead back to its start")
-        return begin(METRIC, provenance, lambda: self._loaded(provenance))
-
-    def _loaded(self, provenance: Provenance) -> Accumulator:
-        backend = lpips_backends.BACKENDS[self.backend]
-        lpips_backends.network(backend, self.models_dir)
-        return _Closure(provenance, backend, self.models_dir)
+        return begin(METRIC, provenance, lambda: _Closure(provenance, self.loaded(), self.models_dir))
 
 
 @dataclass

@@ -12,7 +12,7 @@ from anime_pipeline.quality.engines import opencv
 from anime_pipeline.quality.engines.learned import learned_provenance
 from anime_pipeline.quality.engines.lpips_network import ALEX, SQUEEZE, VGG, LpipsNetwork, Trunk
 from anime_pipeline.quality.engines.model_registry import models
-from anime_pipeline.quality.engines.protocol import Frames, Provenance
+from anime_pipeline.quality.engines.protocol import Frames, Provenance, TakeFacts
 from anime_pipeline.quality.engines.st_lpips_network import ST_ALEX, st_lpips_from
 from anime_pipeline.quality.engines.torch_runtime import Tensor, batch_size, device, load_state
 from anime_pipeline.quality.engines.weights import missing_files, verified_paths, weights_sha256
@@ -48,10 +48,28 @@ def default_backend(models_dir: Path) -> str:
     return "st-lpips-alex" if missing_files("lpips-alex", models_dir) else "lpips-alex"
 
 
-def lpips_provenance(backend: LpipsBackend, models_dir: Path) -> Provenance:
-    """How a backend measures."""
-    settings = {"short_side": backend.short_side, "precision": "fp32"}
-    return learned_provenance(backend.name, "v0.1", (backend.name,), models_dir, settings)
+@dataclass(frozen=True)
+class LpipsEngine:
+    """What the engines that measure by LPIPS share. ``backend``: a name of :data:`BACKENDS`."""
+
+    models_dir: Path
+    backend: str
+
+    @property
+    def weights(self) -> tuple[str, ...]:
+        """The backend's weights."""
+        return (self.backend,)
+
+    def provenance(self, facts: TakeFacts) -> Provenance:
+        """The backend, its weights and the size it looks at."""
+        settings = {"short_side": BACKENDS[self.backend].short_side, "precision": "fp32"}
+        return learned_provenance(self.backend, "v0.1", self.weights, self.models_dir, settings)
+
+    def loaded(self) -> LpipsBackend:
+        """The backend, its network loaded. Raises WeightsError, as :func:`network`."""
+        backend = BACKENDS[self.backend]
+        network(backend, self.models_dir)
+        return backend
 
 
 def network(backend: LpipsBackend, models_dir: Path) -> LpipsNetwork:

@@ -13,7 +13,12 @@ from pathlib import Path
 import numpy as np
 
 from anime_pipeline.quality.engines.embeddings import CLIP, CSD, Embedder
-from anime_pipeline.quality.engines.learned import begin, learned_provenance, unmeasurable
+from anime_pipeline.quality.engines.learned import (
+    begin,
+    learned_provenance,
+    sampled_score,
+    unmeasurable,
+)
 from anime_pipeline.quality.engines.protocol import (
     Accumulator,
     FrameChunk,
@@ -89,20 +94,9 @@ class _Adherence:
             self.cosines[at] = float(self.style.cosines(embedding[None])[0])
 
     def finish(self) -> Score:
-        if not self.cosines:
-            return Score(METRIC, "not_measurable", self.provenance, reason="the take has no frames")
         values = {at: self.style.adherence(cosine) for at, cosine in self.cosines.items()}
-        worst = min(values, key=lambda index: values[index])
-        return Score(
-            METRIC,
-            "measured",
-            self.provenance,
-            float(np.mean(list(values.values()))),
-            tuple(values.get(index) for index in range(self.count)),
-            {
-                "cosine": float(np.mean(list(self.cosines.values()))),
-                "least": values[worst],
-                "least_at_frame": worst,
-                "calibration": self.style.calibration.as_details(),
-            },
-        )
+        details = {
+            "cosine": float(np.mean(list(self.cosines.values()))) if self.cosines else None,
+            "calibration": self.style.calibration.as_details(),
+        }
+        return sampled_score(METRIC, self.provenance, values, self.count, details)

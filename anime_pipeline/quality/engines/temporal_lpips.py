@@ -36,32 +36,16 @@ HELD_SHARE = 1 / 5000  # of its values may move by more, and the frame still cou
 
 
 @dataclass(frozen=True)
-class TemporalLpips:
+class TemporalLpips(lpips_backends.LpipsEngine):
     """Mean LPIPS of consecutive frames."""
 
-    models_dir: Path
-    backend: str
     metric: str = METRIC
     reads_frames: bool = True
-
-    @property
-    def weights(self) -> tuple[str, ...]:
-        """The backend's weights."""
-        return (self.backend,)
-
-    def provenance(self, facts: TakeFacts) -> Provenance:
-        """The backend, its weights and the size it looks at."""
-        return lpips_backends.lpips_provenance(lpips_backends.BACKENDS[self.backend], self.models_dir)
 
     def start(self, facts: TakeFacts) -> Accumulator:
         """Begin a take."""
         provenance = self.provenance(facts)
-        return begin(METRIC, provenance, lambda: self._loaded(provenance))
-
-    def _loaded(self, provenance: Provenance) -> Accumulator:
-        backend = lpips_backends.BACKENDS[self.backend]
-        lpips_backends.network(backend, self.models_dir)
-        return _Temporal(provenance, backend, self.models_dir)
+        return begin(METRIC, provenance, lambda: _Temporal(provenance, self.loaded(), self.models_dir))
 
 
 def is_held(before: Frames, after: Frames) -> bool:
