@@ -4,10 +4,11 @@
 
 Cuts without a model (EmptyImage, ImageAddNoise, SaveImage at 64×64) go through the job ``render_cuts`` in
 runs of 25, as ``anime-pipeline render`` runs them, on a preview server in a process of its own and an
-embedded database. Against that: a bare loop of requests on the same server; and stock Dagster with one run
-per cut, of which a small sample is timed and taken per cut (it costs seconds each). Runs that Dagster's UI
-launches cost a process each on top, which is left out here. ``ratio`` is what is compared with ``target``, in
-the unit that the name ends with; the exit status is 1 where a target isn't met.
+embedded database; then ``measure_cuts`` measures, judges and checks them. Against that: a bare loop of
+requests on the same server; and stock Dagster with one run per cut, of which a small sample is timed and
+taken per cut (it costs seconds each). Runs that Dagster's UI launches cost a process each on top, which is
+left out here. ``ratio`` is what is compared with ``target``, in the unit that the name ends with; the exit
+status is 1 where a target isn't met.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -33,9 +34,10 @@ from rich.table import Table
 sys.path.insert(0, str(Path(__file__).parents[1]))  # what the campaign and this share is not installed
 from anime_pipeline.cli.house import open_house
 from anime_pipeline.database import server as database
-from anime_pipeline.database.session import engine_for
+from anime_pipeline.database.session import engine_for, session_scope
 from anime_pipeline.rendering.worker import drain
 from anime_pipeline.settings import Settings, get_settings
+from anime_pipeline.story.listing import active_cut_keys
 from anime_pipeline_tests.chaos.model_free import import_cuts, lay_workflow, noise_graph, plan_all
 from anime_pipeline_tests.chaos.servers import KillableServer
 
@@ -87,11 +89,16 @@ def overhead(url: str, settings: Settings, folder: Path, quick: bool) -> dict[st
     count = 75 if quick else 1000
     bare_loop(url, 5, folder)  # warm, as the line is
     ours = render_all(settings, count, "ours") / count
+    judged = run_cuts(settings, "measure_cuts", active_keys(settings, "ours")) / count
     bare = bare_loop(url, count, folder) / count
     stock = stock_runs(url, folder, 2 if quick else 5)
     above = 1000 * (ours - bare)
+    whole = 1000 * (ours + judged - bare)
     return {
         f"a cut of {count} above a bare loop, ms": result(1000 * ours, 1000 * bare, above, 150, above <= 150),
+        f"a cut of {count}, measured and judged, above a bare loop, ms": result(
+            1000 * (ours + judged), 1000 * bare, whole, 400, whole <= 400
+        ),
         "stock Dagster, a run per cut, times slower": result(
             ours, stock, stock / ours, 20, stock >= 20 * ours
         ),
@@ -146,20 +153,30 @@ def serving(
 
 def render_all(settings: Settings, count: int, slug: str) -> float:
     """Render so many new cuts through the job; the seconds of that, import and registration left out."""
+    return run_cuts(settings, "render_cuts", import_cuts(settings, count, slug))
+
+
+def run_cuts(settings: Settings, job: str, keys: Sequence[str]) -> float:
+    """Seconds of a job over cuts; what is new of them is made known to Dagster before."""
     # Imported late: the definitions take their settings from the environment as they are imported.
     from anime_pipeline.defs.runner import know_pools, run_steps
     from anime_pipeline.defs.studio import Studio
 
-    keys = import_cuts(settings, count, slug)
     with dg.DagsterInstance.get() as instance:
         know_pools(instance)
         studio = Studio(settings)
         run_steps(instance, studio, ["sync"])
         started = time.perf_counter()
-        outcomes = run_steps(instance, studio, [f"render_cuts={','.join(keys)}"])
+        outcomes = run_steps(instance, studio, [f"{job}={','.join(keys)}"])
         seconds = time.perf_counter() - started
     assert not any(outcome.error for outcome in outcomes), outcomes
     return seconds
+
+
+def active_keys(settings: Settings, slug: str) -> list[str]:
+    """The cuts of a production."""
+    with session_scope(settings) as session:
+        return active_cut_keys(session, slug)
 
 
 def bare_loop(url: str, count: int, folder: Path) -> float:
