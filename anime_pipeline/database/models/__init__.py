@@ -1,6 +1,9 @@
 """One class per table; attributes are named as the columns, only ``metadata`` is ``metadata_``."""
 
+from anime_pipeline.database.models.access import ApiKey, AuditEntry, IdempotentAnswer
+from anime_pipeline.database.models.api import EventTicket, JobEvent, MeasureRequest
 from anime_pipeline.database.models.base import Base, Seed
+from anime_pipeline.database.models.decisions import GateOverride, ThresholdChange
 from anime_pipeline.database.models.fleet import RenderServer
 from anime_pipeline.database.models.studio import (
     Calibration,
@@ -52,6 +55,8 @@ from anime_pipeline.database.models.v2 import (
 )
 
 __all__ = [
+    "ApiKey",
+    "AuditEntry",
     "Base",
     "Calibration",
     "Character",
@@ -63,13 +68,18 @@ __all__ = [
     "CutProfile",
     "Delivery",
     "Episode",
+    "EventTicket",
     "FaceEmbedding",
+    "GateOverride",
     "GateThreshold",
     "GateVerdict",
     "GenerationConsistency",
     "GenerationParams",
     "IPAdapterConfig",
+    "IdempotentAnswer",
     "Job",
+    "JobEvent",
+    "MeasureRequest",
     "Measurement",
     "MediaFile",
     "PhaseMetric",
@@ -95,6 +105,7 @@ __all__ = [
     "StylePicture",
     "Take",
     "TakeMedia",
+    "ThresholdChange",
     "UserInteraction",
     "UserPreference",
 ]
