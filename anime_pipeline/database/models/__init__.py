@@ -4,6 +4,7 @@ from anime_pipeline.database.models.access import ApiKey, AuditEntry, Idempotent
 from anime_pipeline.database.models.api import EventTicket, JobEvent, MeasureRequest
 from anime_pipeline.database.models.base import Base, Seed
 from anime_pipeline.database.models.decisions import GateOverride, ThresholdChange
+from anime_pipeline.database.models.decisions import GateOverride, ThresholdChange
 from anime_pipeline.database.models.fleet import RenderServer
 from anime_pipeline.database.models.studio import (
     Calibration,
@@ -70,6 +71,7 @@ __all__ = [
     "Episode",
     "EventTicket",
     "FaceEmbedding",
+    "GateOverride",
     "GateOverride",
     "GateThreshold",
     "GateVerdict",

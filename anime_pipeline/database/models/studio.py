@@ -39,6 +39,8 @@ class ProjectProfile(Base):
     workflows: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     models: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     identity_backend: Mapped[str] = mapped_column(String(20), server_default="ccip")
+    selection: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    retention: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     source_path: Mapped[str | None]
     source_sha256: Mapped[str | None] = mapped_column(CHAR(64))
     updated_at: Mapped[Timestamp]
@@ -50,6 +52,7 @@ class CutProfile(Base):
     __tablename__ = "cut_profiles"
     __table_args__ = (
         Index("cut_profiles_project", "project_id", "cut_key", postgresql_where=text("omitted_at IS NULL")),
+        Index("cut_profiles_key_prefix", "cut_key", postgresql_ops={"cut_key": "varchar_pattern_ops"}),
         {"schema": "studio"},
     )
 
@@ -103,7 +106,8 @@ class Recipe(Base):
 class Take(Base):
     """One requested rendering of a cut: what the row of ``jobs`` has no column for.
 
-    One with ``reproduces_job_id`` renders that take's recipe again, and never stands for its cut.
+    One with ``reproduces_job_id`` renders that take's recipe again, and never stands for its cut. The films and
+    frames of one that was pruned go after ``pruned_at``, and are gone at ``media_removed_at``.
     """
 
     __tablename__ = "takes"
@@ -114,7 +118,13 @@ class Take(Base):
         Index(
             "takes_reproduces", "reproduces_job_id", postgresql_where=text("reproduces_job_id IS NOT NULL")
         ),
+        Index(
+            "takes_being_pruned",
+            "job_id",
+            postgresql_where=text("pruned_at IS NOT NULL AND media_removed_at IS NULL"),
+        ),
         CheckConstraint("reproduces_job_id IS NULL OR NOT selected", name="takes_reproduction_unselected"),
+        CheckConstraint("pruned_at IS NULL OR NOT selected", name="takes_pruned_unselected"),
         {"schema": "studio"},
     )
 
@@ -131,13 +141,14 @@ class Take(Base):
         ForeignKey("studio.takes.job_id", ondelete="CASCADE")
     )
     last_frame_sha256: Mapped[str | None] = mapped_column(CHAR(64), ForeignKey("studio.media_files.sha256"))
+    variant: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
 
 
 class TakeMedia(Base):
     """A file of a take in its role: film, frame or thumbnail."""
 
     __tablename__ = "take_media"
-    __table_args__ = ({"schema": "studio"},)
+    __table_args__ = (Index("take_media_sha256", "sha256"), {"schema": "studio"})
 
     job_id: Mapped[int] = mapped_column(
         ForeignKey("studio.takes.job_id", ondelete="CASCADE"), primary_key=True
@@ -301,6 +312,7 @@ class GateVerdict(Base):
     reason: Mapped[str]
     judged_sha256: Mapped[str] = mapped_column(CHAR(64))
     created_at: Mapped[Timestamp]
+    judged_cuts: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
 
 
 class Delivery(Base):
@@ -315,6 +327,7 @@ class Delivery(Base):
     sha256: Mapped[str] = mapped_column(CHAR(64), ForeignKey("studio.media_files.sha256"))
     content_sha256: Mapped[str] = mapped_column(CHAR(64))
     created_at: Mapped[Timestamp]
+    overrides: Mapped[list[Any]] = mapped_column(server_default="[]")
 
 
 class StylePicture(Base):
