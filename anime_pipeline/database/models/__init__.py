@@ -4,8 +4,14 @@ from anime_pipeline.database.models.access import ApiKey, AuditEntry, Idempotent
 from anime_pipeline.database.models.api import EventTicket, JobEvent, MeasureRequest
 from anime_pipeline.database.models.base import Base, Seed
 from anime_pipeline.database.models.decisions import GateOverride, ThresholdChange
-from anime_pipeline.database.models.decisions import GateOverride, ThresholdChange
+from anime_pipeline.database.models.echo import EchoTaskJob, EchoWorker, InboxMessage, OutboxEvent
 from anime_pipeline.database.models.fleet import RenderServer
+from anime_pipeline.database.models.selection import (
+    ContinuityDistance,
+    DeliveryTake,
+    SelectionScore,
+    TakeChoice,
+)
 from anime_pipeline.database.models.studio import (
     Calibration,
     CutProfile,
@@ -65,13 +71,16 @@ __all__ = [
     "CharacterAttribute",
     "CharacterEvolution",
     "CharacterVariation",
+    "ContinuityDistance",
     "Cut",
     "CutProfile",
     "Delivery",
+    "DeliveryTake",
+    "EchoTaskJob",
+    "EchoWorker",
     "Episode",
     "EventTicket",
     "FaceEmbedding",
-    "GateOverride",
     "GateOverride",
     "GateThreshold",
     "GateVerdict",
@@ -79,11 +88,13 @@ __all__ = [
     "GenerationParams",
     "IPAdapterConfig",
     "IdempotentAnswer",
+    "InboxMessage",
     "Job",
     "JobEvent",
     "MeasureRequest",
     "Measurement",
     "MediaFile",
+    "OutboxEvent",
     "PhaseMetric",
     "Project",
     "ProjectProfile",
@@ -99,6 +110,7 @@ __all__ = [
     "Scene",
     "SceneCharacter",
     "Seed",
+    "SelectionScore",
     "Story",
     "StoryBible",
     "StoryBranch",
@@ -106,6 +118,7 @@ __all__ = [
     "StyleConsistency",
     "StylePicture",
     "Take",
+    "TakeChoice",
     "TakeMedia",
     "ThresholdChange",
     "UserInteraction",
