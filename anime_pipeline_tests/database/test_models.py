@@ -53,7 +53,7 @@ def test_models_equal_the_migrated_database(connection: Connection) -> None:
         "ALTER TABLE cuts DROP CONSTRAINT cuts_scene_id_cut_number_key",
         "DROP INDEX idx_jobs_status",
         "ALTER TABLE generation_params DROP CONSTRAINT generation_params_job_id_fkey",
-        "DROP TABLE studio.deliveries",
+        "DROP TABLE studio.deliveries CASCADE",
     ],
 )
 def test_the_comparison_notices(connection: Connection, change: str) -> None:

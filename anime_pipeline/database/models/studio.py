@@ -106,8 +106,8 @@ class Recipe(Base):
 class Take(Base):
     """One requested rendering of a cut: what the row of ``jobs`` has no column for.
 
-    One with ``reproduces_job_id`` renders that take's recipe again, and never stands for its cut. The films and
-    frames of one that was pruned go after ``pruned_at``, and are gone at ``media_removed_at``.
+    One with ``reproduces_job_id`` renders that take's recipe again, and never stands for its cut. The films
+    and frames of one that was pruned go after ``pruned_at``, and are gone at ``media_removed_at``.
     """
 
     __tablename__ = "takes"
@@ -125,6 +125,9 @@ class Take(Base):
         ),
         CheckConstraint("reproduces_job_id IS NULL OR NOT selected", name="takes_reproduction_unselected"),
         CheckConstraint("pruned_at IS NULL OR NOT selected", name="takes_pruned_unselected"),
+        CheckConstraint(
+            "media_removed_at IS NULL OR pruned_at IS NOT NULL", name="takes_removed_when_pruned"
+        ),
         {"schema": "studio"},
     )
 
@@ -141,6 +144,8 @@ class Take(Base):
         ForeignKey("studio.takes.job_id", ondelete="CASCADE")
     )
     last_frame_sha256: Mapped[str | None] = mapped_column(CHAR(64), ForeignKey("studio.media_files.sha256"))
+    pruned_at: Mapped[datetime | None]
+    media_removed_at: Mapped[datetime | None]
     variant: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
 
 
