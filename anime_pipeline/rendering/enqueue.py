@@ -15,6 +15,7 @@ from anime_pipeline.database.models import Recipe as StoredRecipe
 from anime_pipeline.rendering.extraction.parameters import extract
 from anime_pipeline.rendering.generation_params import generation_params
 from anime_pipeline.rendering.recipes import Recipe
+from anime_pipeline.rendering.variants import Variant
 from anime_pipeline.story.context import CutContext
 from anime_pipeline.story.prompts import ComposedPrompt, compose_prompt
 
@@ -28,6 +29,7 @@ class NewTake:
     context: CutContext
     recipe: Recipe
     take_number: int
+    variant: Variant
 
 
 def enqueue(session: Session, takes: list[NewTake]) -> list[int]:
@@ -92,6 +94,7 @@ def _take_row(job_id: int, take: NewTake) -> dict[str, Any]:
         "take_number": take.take_number,
         "recipe_hash": take.recipe.recipe_hash,
         "ingredients": take.recipe.ingredients,
+        "variant": take.variant.as_json(),
     }
 
 

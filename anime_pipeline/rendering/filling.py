@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from anime_pipeline.rendering.templates import Graph, Target, Template, TemplateError
+from anime_pipeline.rendering.variants import Variant
 from anime_pipeline.story.context import CutContext
 
 PREFIX_PLACEHOLDER = "@output"
@@ -51,7 +52,7 @@ def fill(template: Template, values: Mapping[str, Any]) -> Graph:
     return _without(graph, removed | set(bypassed))
 
 
-def check_serves(template: Template, context: CutContext, variant: int) -> None:
+def check_serves(template: Template, context: CutContext, variant: Variant) -> None:
     """Raise :class:`TemplateError` when the cut asks for something that the template has no place for."""
     if context.kind not in template.sidecar.serves:
         raise TemplateError(
@@ -66,7 +67,7 @@ def check_serves(template: Template, context: CutContext, variant: int) -> None:
             )
 
 
-def _asked(context: CutContext, variant: int) -> dict[str, tuple[str, ...]]:
+def _asked(context: CutContext, variant: Variant) -> dict[str, tuple[str, ...]]:
     """What the cut asks for, with the slots of which one must take it."""
     moving = context.kind != "still"
     asked: dict[str, tuple[str, ...]] = {
@@ -76,7 +77,7 @@ def _asked(context: CutContext, variant: int) -> dict[str, tuple[str, ...]]:
     if moving:
         asked[f"the {context.duration_frames} frames"] = ("frames",)
         asked[f"the {context.fps} frames per second"] = ("fps",)
-    if context.seed is not None or variant > 1:
+    if context.seed is not None or variant.number > 1:
         asked["the seed"] = ("seed",)
     if context.figures:
         asked["the cast of " + ", ".join(figure.name for figure in context.figures)] = ("figures", "positive")

@@ -15,6 +15,7 @@ from typing import Any
 from anime_pipeline.rendering.canonical import canonical_json
 from anime_pipeline.rendering.filling import Absent
 from anime_pipeline.rendering.templates import TemplateError
+from anime_pipeline.rendering.variants import Variant
 from anime_pipeline.story.context import CutContext, Figure, Variation
 from anime_pipeline.story.prompts import attributes_shown, compose_prompt
 
@@ -26,12 +27,11 @@ MAX_SEED = 2**64 - 1
 class Question:
     """What a slot is answered from: the cut, which of its takes, how the template works, stored pictures.
 
-    ``variant`` counts the renderings of one unchanged cut from 1: each has its own seed. ``suffixes`` maps
-    the sha256 of a stored picture to its suffix.
+    ``suffixes`` maps the sha256 of a stored picture to its suffix.
     """
 
     context: CutContext
-    variant: int
+    variant: Variant
     burns_subtitles: bool
     suffixes: Mapping[str, str]
 
@@ -44,16 +44,16 @@ def answer(slot: str, question: Question) -> Answer:
     return _SLOTS[slot](question)
 
 
-def seed_of(context: CutContext, variant: int) -> int:
+def seed_of(context: CutContext, number: int) -> int:
     """The seed of a variant, 0 to 2^64-1: the cut's own for the first, else the first 8 bytes of a sha256.
 
-    That hash is over ``<base>:<cut key>:<variant>`` in ASCII, big-endian, where base is the cut's seed if it
+    That hash is over ``<base>:<cut key>:<number>`` in ASCII, big-endian, where base is the cut's seed if it
     has one and the bible's global seed otherwise.
     """
-    if context.seed is not None and variant == 1:
+    if context.seed is not None and number == 1:
         return context.seed
     base = context.bible.global_seed if context.seed is None else context.seed
-    digest = hashlib.sha256(f"{base}:{context.cut_key}:{variant}".encode()).digest()
+    digest = hashlib.sha256(f"{base}:{context.cut_key}:{number}".encode()).digest()
     return int.from_bytes(digest[:8], "big")
 
 
@@ -94,7 +94,7 @@ def _seed(question: Question) -> Answer:
         if context.seed is None
         else {"cut.seed": context.seed}
     )
-    return seed_of(context, question.variant), base
+    return seed_of(context, question.variant.number), base
 
 
 def _palette(question: Question) -> Answer:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from anime_pipeline.media.store import MediaStore
+from anime_pipeline.rendering.variants import FIRST, Variant
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,7 @@ class KnownTake:
     selected: bool
     is_whole: bool
     is_reproduction: bool = False
+    variant: Variant = FIRST
 
     @property
     def is_finished(self) -> bool:
@@ -42,7 +44,7 @@ class KnownTake:
 
 
 _TAKES = text("""
-    SELECT t.job_id, t.cut_id, t.take_number, t.recipe_hash, t.ingredients, t.selected,
+    SELECT t.job_id, t.cut_id, t.take_number, t.recipe_hash, t.ingredients, t.variant, t.selected,
            j.status, j.error_message, COALESCE(m.files, '{}') AS files,
            t.reproduces_job_id IS NOT NULL AS is_reproduction
     FROM studio.takes t
@@ -74,6 +76,7 @@ def known_takes(
             KnownTake(
                 row.job_id, row.cut_id, row.take_number, row.recipe_hash, row.ingredients, row.status,
                 row.error_message, row.selected, whole, row.is_reproduction,
+                Variant.from_json(row.variant),
             )
         )  # fmt: skip
     return takes

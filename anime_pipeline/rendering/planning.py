@@ -18,10 +18,11 @@ from anime_pipeline.rendering.known_takes import KnownTake, known_takes
 from anime_pipeline.rendering.queue import requeue
 from anime_pipeline.rendering.recipes import Recipe, compose_recipe
 from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary
+from anime_pipeline.rendering.variants import Variant
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import CutContext
 
-_MAX_VARIANTS = 1000
+_MOST_TAKES = 1000
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class _Plan:
         known = [take for take in numbered if not take.is_reproduction]
         wanted = [self._unused(context, known)] if new_take else self._wanted(context)
         number = max((take.take_number for take in numbered), default=0)
-        for recipe in wanted:
+        for variant, recipe in wanted:
             same = [take for take in known if take.recipe_hash == recipe.recipe_hash]
             finished = next((take for take in reversed(same) if take.is_whole), None)
             waiting = next((take for take in reversed(same) if not take.is_finished), None)
@@ -106,7 +107,7 @@ class _Plan:
             else:
                 number += 1
                 self._planned.append(len(self.new))
-                self.new.append(NewTake(context, recipe, number))
+                self.new.append(NewTake(context, recipe, number, variant))
 
     def fail(self, cut_key: str, error: TemplateError) -> None:
         """A cut that cannot be rendered as it is; no other cut is held up by it."""
@@ -125,23 +126,23 @@ class _Plan:
             for one in self._planned
         ]  # fmt: skip
 
-    def _wanted(self, context: CutContext) -> list[Recipe]:
-        return [self._recipe(context, variant) for variant in range(1, context.takes_wanted + 1)]
+    def _wanted(self, context: CutContext) -> list[tuple[Variant, Recipe]]:
+        return [self._made(context, Variant(number)) for number in range(1, context.takes_wanted + 1)]
 
-    def _unused(self, context: CutContext, known: list[KnownTake]) -> Recipe:
+    def _unused(self, context: CutContext, known: list[KnownTake]) -> tuple[Variant, Recipe]:
         """The first variant that no take has, counted after those that the cut wants anyway."""
         used = {take.recipe_hash for take in known}
-        for variant in range(1, _MAX_VARIANTS):
-            recipe = self._recipe(context, variant)
+        for number in range(1, _MOST_TAKES):
+            variant, recipe = self._made(context, Variant(number))
             if recipe.recipe_hash not in used:
-                return recipe
+                return variant, recipe
         raise TemplateError(
-            f"{context.cut_key} has {_MAX_VARIANTS} takes of one recipe",
+            f"{context.cut_key} has {_MOST_TAKES} takes of one recipe",
             "change the cut before a further retake",
         )
 
-    def _recipe(self, context: CutContext, variant: int) -> Recipe:
-        return compose_recipe(context, self._library, self._suffixes, variant)
+    def _made(self, context: CutContext, variant: Variant) -> tuple[Variant, Recipe]:
+        return variant, compose_recipe(context, self._library, self._suffixes, variant)
 
 
 def _planned(context: CutContext, state: Literal["current", "queued"], take: KnownTake) -> PlannedCut:

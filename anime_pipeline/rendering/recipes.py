@@ -13,6 +13,7 @@ from anime_pipeline.rendering.filling import PREFIX_PLACEHOLDER, Absent, check_s
 from anime_pipeline.rendering.ingredients import Ingredients, Question, answer, picture_shas, seed_of
 from anime_pipeline.rendering.model_files import models_of
 from anime_pipeline.rendering.templates import Graph, Template, TemplateLibrary
+from anime_pipeline.rendering.variants import FIRST, Variant
 from anime_pipeline.story.context import CutContext
 
 
@@ -37,12 +38,11 @@ class Recipe:
 
 
 def compose_recipe(
-    context: CutContext, library: TemplateLibrary, suffixes: Mapping[str, str], variant: int = 1
+    context: CutContext, library: TemplateLibrary, suffixes: Mapping[str, str], variant: Variant = FIRST
 ) -> Recipe:
     """The recipe of a cut as its story is now; ``suffixes`` maps stored pictures' sha256 to their suffix.
 
-    ``variant`` counts the renderings of the unchanged cut from 1 and decides the seed. Raises
-    :class:`~anime_pipeline.rendering.templates.TemplateError`.
+    Raises :class:`~anime_pipeline.rendering.templates.TemplateError`.
     """
     template = library.get(context.workflow or f"animatic-{context.kind}")
     check_serves(template, context, variant)
@@ -63,7 +63,7 @@ def compose_recipe(
         template_sha256=template.sha256,
         recipe_hash=recipe_hash(graph, inputs, versions),
         ingredients=ingredients | {f"renderer.{name}": number for name, number in versions.items()},
-        seed=seed_of(context, variant),
+        seed=seed_of(context, variant.number),
     )
 
 

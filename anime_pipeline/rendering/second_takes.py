@@ -34,9 +34,10 @@ _JOB = text("""
     FROM jobs WHERE id = :job_id RETURNING id
 """)
 _TAKE = text("""
-    INSERT INTO studio.takes (job_id, cut_id, take_number, recipe_hash, ingredients, reproduces_job_id)
+    INSERT INTO studio.takes (job_id, cut_id, take_number, recipe_hash, ingredients, variant,
+                              reproduces_job_id)
     SELECT :new_id, t.cut_id, (SELECT max(take_number) + 1 FROM studio.takes WHERE cut_id = t.cut_id),
-           t.recipe_hash, t.ingredients, t.job_id
+           t.recipe_hash, t.ingredients, t.variant, t.job_id
     FROM studio.takes t WHERE t.job_id = :job_id
 """)
 _QUEUE = text("""

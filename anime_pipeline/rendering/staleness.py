@@ -14,6 +14,7 @@ from anime_pipeline.rendering.known_takes import KnownTake, known_takes
 from anime_pipeline.rendering.planning import picture_suffixes
 from anime_pipeline.rendering.recipes import Recipe, compose_recipe
 from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary
+from anime_pipeline.rendering.variants import Variant
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import CutContext
 from anime_pipeline.story.listing import active_cut_keys
@@ -94,8 +95,8 @@ def _state(
     job_id = newest.job_id if newest else None
     try:
         wanted = [
-            compose_recipe(context, library, suffixes, variant)
-            for variant in range(1, context.takes_wanted + 1)
+            compose_recipe(context, library, suffixes, Variant(number))
+            for number in range(1, context.takes_wanted + 1)
         ]
     except TemplateError as error:
         return CutState(context.cut_key, "failed", job_id, reason=str(error))

@@ -10,12 +10,9 @@ from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import MediaFile, Recipe, Take, TakeMedia
 from anime_pipeline.errors import UserError
-from anime_pipeline.rendering.continuity import load_render_contexts
-from anime_pipeline.rendering.planning import picture_suffixes
-from anime_pipeline.rendering.recipes import compose_recipe
-from anime_pipeline.rendering.templates import Graph, TemplateError, TemplateLibrary
+from anime_pipeline.rendering.current_takes import current_takes
+from anime_pipeline.rendering.templates import Graph
 from anime_pipeline.settings import Settings
-from anime_pipeline.story.context import CutContext
 
 
 class TakeError(UserError):
@@ -136,8 +133,7 @@ def select_best(session: Session, settings: Settings, cut_keys: Collection[str])
     the selection stays as it was. The selected job ids by cut key, None for none.
     """
     keys = sorted(set(cut_keys))
-    contexts = load_render_contexts(session, settings, keys)
-    library, suffixes = TemplateLibrary.of(settings), picture_suffixes(session, contexts.values())
+    current = current_takes(session, settings, keys)
     takes: dict[str, list[TakeInfo]] = {key: [] for key in keys}
     for take in list_takes(session, keys):
         if take.reproduces_job_id is None:
@@ -146,15 +142,14 @@ def select_best(session: Session, settings: Settings, cut_keys: Collection[str])
     result: dict[str, int | None] = {}
     for key in keys:
         before = next((take.job_id for take in takes[key] if take.selected), None)
-        current = _current_recipes(contexts[key], library, suffixes, len(takes[key]))
-        shown = [take for take in takes[key] if take.status == "completed" and take.recipe_hash in current]
+        shown = [take for take in takes[key] if take.status == "completed" and take.job_id in current[key]]
         passed = [take for take in shown if take.verdict == "passed"]
         best = next((take for take in passed if take.selected), passed[-1] if passed else None)
         result[key] = best.job_id if best else (None if shown else before)
         if best is not None and not best.selected:
             chosen.append(best.job_id)
         elif best is None and shown and before is not None:
-            emptied.append(contexts[key].cut_id)
+            emptied.append(shown[0].cut_id)
     session.execute(
         text("UPDATE studio.takes SET selected = FALSE WHERE cut_id = ANY(:cut_ids) AND selected"),
         {"cut_ids": emptied},
@@ -162,19 +157,6 @@ def select_best(session: Session, settings: Settings, cut_keys: Collection[str])
     session.execute(text("UPDATE cuts SET output_path = NULL WHERE id = ANY(:cut_ids)"), {"cut_ids": emptied})
     _select(session, chosen)
     return result
-
-
-def _current_recipes(
-    context: CutContext, library: TemplateLibrary, suffixes: dict[str, str], takes: int
-) -> set[str]:
-    """Hashes of the recipes that a take of the current story can have: retakes differ in their seed."""
-    try:
-        return {
-            compose_recipe(context, library, suffixes, variant).recipe_hash
-            for variant in range(1, takes + context.takes_wanted + 1)
-        }
-    except TemplateError:
-        return set()
 
 
 def _select(session: Session, job_ids: list[int]) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 from anime_pipeline.rendering.recipes import Recipe, compose_recipe
 from anime_pipeline.rendering.templates import TemplateLibrary
+from anime_pipeline.rendering.variants import Variant
 from anime_pipeline.story.context import Attribute, Bible, CutContext, DialogueLine, Figure, Variation
 
 RAINCOAT_PICTURE, ANCHOR, BACKGROUND = "a" * 64, "b" * 64, "c" * 64
@@ -69,7 +70,7 @@ def cut(**changes: Any) -> CutContext:
 
 def recipe(context: CutContext = CUT, variant: int = 1, library: TemplateLibrary = LIBRARY) -> Recipe:
     """Its recipe."""
-    return compose_recipe(context, library, SUFFIXES, variant)
+    return compose_recipe(context, library, SUFFIXES, Variant(variant))
 
 
 def inputs_of(composed: Recipe, title: str) -> dict[str, Any]:

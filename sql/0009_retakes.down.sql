@@ -1,0 +1,1 @@
+ALTER TABLE studio.takes DROP COLUMN variant;
