@@ -88,7 +88,9 @@ class CutContext:
     ``duration_frames`` is how long a still stays on screen, one cycle of a loop, the length of a video; a
     loop plays ``repeats`` times. Dialogue is timed within ``film_frames``. ``model`` is the project's model
     file for this kind of cut; the frames' sha256s name the pictures that the cut begins and ends with.
-    A cut that ``continues`` begins with the last frame of the one before it in its scene.
+    A cut that ``continues`` begins with the last frame of the one before it in its scene; one that is
+    ``continuous`` should look as if it did, which decides no pixel. ``seed_key`` is what
+    its seeds are drawn from: its key, or the one that it had before it was given another number.
     """
 
     cut_id: int
@@ -122,6 +124,9 @@ class CutContext:
     first_frame_sha256: str | None = None
     last_frame_sha256: str | None = None
     continues: bool = False
+    continuous: bool = False
+    negative_prompt: str = ""
+    seed_key: str = ""
 
     @property
     def rendered_frames(self) -> int:

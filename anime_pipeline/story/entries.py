@@ -20,6 +20,7 @@ Color = Annotated[
 Fps = Annotated[int, Field(ge=1, le=240, description="Frames per second.")]
 Frames = Annotated[int, Field(ge=1, le=100_000)]
 Seed = Annotated[int, Field(ge=0, le=LARGEST_SEED)]
+Weight = Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False, description="0 leaves it out.")]
 PicturePath = Annotated[
     str, Field(min_length=1, max_length=1000, description="A PNG, JPEG or WebP, relative to this file.")
 ]

@@ -136,8 +136,8 @@ def _context(row: Row[Any], bible: Bible, parts: Parts) -> CutContext:
         project_id=row.project_id,
         project_slug=row.slug,
         kind=cast(CutKind, row.kind),
-        width=row.width,
-        height=row.height,
+        width=spec.get("width") or row.width,
+        height=spec.get("height") or row.height,
         fps=row.fps,
         duration_frames=frames,
         workflow=row.workflow or row.workflows.get(row.kind) or f"animatic-{row.kind}",
@@ -160,6 +160,9 @@ def _context(row: Row[Any], bible: Bible, parts: Parts) -> CutContext:
         first_frame_sha256=stored_sha256(spec.get("first_frame")),
         last_frame_sha256=stored_sha256(spec.get("last_frame")),
         continues=bool(spec.get("continues")),
+        continuous=bool(spec.get("continuous")),
+        negative_prompt=spec.get("negative_prompt") or "",
+        seed_key=spec.get("seed_key") or row.cut_key,
     )
 
 

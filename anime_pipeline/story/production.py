@@ -21,6 +21,7 @@ from anime_pipeline.story.entries import (
     Seed,
     ShortEntry,
     ShortName,
+    Weight,
 )
 from anime_pipeline.story.keys import MAX_CUT, MAX_EPISODE, MAX_SCENE, SLUG_PATTERN
 from anime_pipeline.story.pictures import Source
@@ -45,6 +46,39 @@ class ModelsEntry(Entry):
     video: Name | None = None
 
 
+class WeightsEntry(Entry):
+    """How much each metric counts when the takes of a cut are compared; unset: the product's default."""
+
+    aesthetic: Weight | None = None
+    continuity: Weight | None = None
+    dynamic_degree: Weight | None = None
+    face_similarity: Weight | None = None
+    generation_seconds: Weight | None = None
+    loop_closure: Weight | None = None
+    media_contract: Weight | None = None
+    motion_smoothness: Weight | None = None
+    palette_adherence: Weight | None = None
+    reproducible: Weight | None = None
+    shot_changes: Weight | None = None
+    style_adherence: Weight | None = None
+    subject_consistency: Weight | None = None
+    temporal_flicker: Weight | None = None
+    temporal_lpips: Weight | None = None
+
+
+class SelectionEntry(Entry):
+    """How the best of a cut's takes is told."""
+
+    weights: WeightsEntry = WeightsEntry()
+
+
+class RetentionEntry(Entry):
+    """Which losing takes `takes prune` may free the media of; unset, it asks for it on the command line."""
+
+    keep: int | None = Field(None, ge=1, le=1000, description="So many newest takes of each cut stay.")
+    older_than_days: int | None = Field(None, ge=0, le=36_500, description="Younger takes stay.")
+
+
 class ProjectEntry(Entry):
     """The production as a whole."""
 
@@ -57,6 +91,8 @@ class ProjectEntry(Entry):
     workflows: WorkflowsEntry = WorkflowsEntry()
     models: ModelsEntry = ModelsEntry()
     identity_backend: Literal["arcface", "ccip"] = "ccip"
+    selection: SelectionEntry = SelectionEntry()
+    retention: RetentionEntry = RetentionEntry()
 
     @property
     def width(self) -> int:
@@ -214,6 +250,9 @@ class CutEntry(Entry):
     first_frame: PicturePath | None = Field(None, description="The picture that the cut begins with.")
     last_frame: PicturePath | None = Field(None, description="The picture that the cut ends with.")
     continues: bool = Field(False, description="It begins with the last frame of the cut before it.")
+    continuous: bool | None = Field(
+        None, description="Its takes are compared by how they follow the cut before; unset: as the scene."
+    )
     takes: int = Field(1, ge=1, le=64)
     lip_flap: bool | None = Field(None, description="Mouths move with the dialogue; unset: not in stills.")
     seed: Seed | None = None
@@ -239,6 +278,9 @@ class SceneEntry(Entry):
     mood: str = Field("", max_length=100)
     style_overrides: dict[str, str] = Field({})
     background_image: PicturePath | None = None
+    continuous: bool = Field(
+        False, description="Its cuts follow one another without a jump; it decides no pixel."
+    )
     cast: list[CastEntry] = Field([])
     cuts: list[CutEntry] = Field([])
 

@@ -25,9 +25,20 @@ from anime_pipeline.database.models import (
 )
 from anime_pipeline.story.crosschecks import BACKGROUND_KEY, NEGATIVE_KEY
 from anime_pipeline.story.mistakes import StoryError
+from anime_pipeline.story.unscripted import UNSCRIPTED
 from anime_pipeline.story.wanted import KINDS, SPEC_FIELDS, Key, Rows, Values, empty_rows
 
 DEFAULT_PROJECT = "Default Anime Project"
+PROFILE_COLUMNS = (
+    "width",
+    "height",
+    "fps",
+    "workflows",
+    "models",
+    "identity_backend",
+    "selection",
+    "retention",
+)
 BIBLE_COLUMNS = (
     "art_style_description",
     "color_palette",
@@ -67,6 +78,7 @@ def load_stored(session: Session, slug: str, name: str, characters: Collection[s
     names = _load_project(session, stored, slug, name)
     if stored.project_id is not None:
         _load_bible(session, stored)
+        _refuse_unscripted(session, stored.project_id, wanted)
         _load_scenes(session, stored)
         _load_cuts(session, stored)
     _load_characters(session, stored, name, characters, names)
@@ -99,7 +111,7 @@ def _load_project(session: Session, stored: Stored, slug: str, name: str) -> dic
 def _note_project(stored: Stored, project: Project, profile: ProjectProfile | None) -> None:
     stored.project_id, stored.has_profile = project.id, profile is not None
     values = {name: getattr(project, name) for name in ("name", "type", "description")}
-    for name in ("width", "height", "fps", "workflows", "models", "identity_backend"):
+    for name in PROFILE_COLUMNS:
         values[name] = getattr(profile, name) if profile else None
     stored.add("project", (), project.id, values)
 
@@ -120,6 +132,19 @@ def _load_bible(session: Session, stored: Stored) -> None:
     values = {name: getattr(bible, name) for name in BIBLE_COLUMNS}
     values["negative_prompt"] = requirements.pop(NEGATIVE_KEY, None)
     stored.add("bible", (), bible.id, {**values, "technical_requirements": requirements})
+
+
+def _refuse_unscripted(session: Session, project_id: int, wanted: Rows) -> None:
+    """An episode of the file must not take the number under which unscripted shots lie."""
+    numbers = session.scalars(
+        select(Episode.episode_number).where(Episode.project_id == project_id, Episode.status == UNSCRIPTED)
+    )
+    for number in numbers:
+        if (number,) in wanted["episode"]:
+            raise StoryError(
+                f"Episode {number} holds the project's unscripted shots, which came through the API.",
+                "Give the episode of the file another number.",
+            )
 
 
 def _load_scenes(session: Session, stored: Stored) -> None:

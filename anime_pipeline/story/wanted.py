@@ -34,7 +34,17 @@ KINDS = (
     "cast",
     "cut",
 )
-SPEC_FIELDS = ("cast", "dialogue", "lip_flap", "seed", "repeats", "first_frame", "last_frame", "continues")
+SPEC_FIELDS = (
+    "cast",
+    "dialogue",
+    "lip_flap",
+    "seed",
+    "repeats",
+    "first_frame",
+    "last_frame",
+    "continues",
+    "continuous",
+)
 
 Key = tuple[Any, ...]
 Values = dict[str, Any]
@@ -96,6 +106,8 @@ def _project(production: Production) -> Values:
         "workflows": project.workflows.model_dump(exclude_none=True),
         "models": project.models.model_dump(exclude_none=True),
         "identity_backend": project.identity_backend,
+        "selection": _said(project.selection),
+        "retention": _said(project.retention),
     }
 
 
@@ -193,8 +205,13 @@ def _cut(cut: CutEntry, scene: SceneEntry, fps: int) -> Values:
         "seed": cut.seed,
         "repeats": cut.repeats,
         "continues": cut.continues or None,
+        "continuous": _is_continuous(cut, scene) or None,
         "omitted": False,
     }
+
+
+def _is_continuous(cut: CutEntry, scene: SceneEntry) -> bool:
+    return scene.continuous or cut.continues if cut.continuous is None else cut.continuous
 
 
 def _said(entry: Entry) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def words_for(error: ErrorDetails) -> tuple[str, str | None]:
     if value is None:
         return _empty(location, name)
     if kind in ("int_type", "int_from_float", "int_parsing", "int_parsing_size", "float_type"):
-        wanted = _WHOLE_NUMBERS.get(name, "a whole number")
+        wanted = "a number" if kind == "float_type" else _WHOLE_NUMBERS.get(name, "a whole number")
         return f"{name} must be {wanted}, not {_shown(value)}", _number_in(value)
     if kind == "string_type":
         return f"{name} must be text, not {_shown(value)}", _quoted(value)
