@@ -57,17 +57,78 @@ class Settings(BaseSettings):
     )
     stall_seconds: float = Field(600.0, gt=0, description="No progress on a prompt for this long is a stall.")
     ui_port: int = Field(3000, ge=1, le=65535, description="Port of the Dagster UI that `dev` starts.")
+    echo_brain_url: str | None = Field(
+        None, description="Base URL of the Echo Brain supervisor; unset: there is none."
+    )
+    echo_brain_secret: str | None = Field(
+        None, repr=False, description="Secret that we and the supervisor sign messages with."
+    )
+    echo_brain_callback_url: str | None = Field(
+        None,
+        description="Where the supervisor reaches our API; unset: http://127.0.0.1:8328/api/anime/echo.",
+    )
     sensors: Literal["on", "off"] = Field("on", description="Default state of the sensors in a new home.")
+
+    api_open_on_loopback: bool = Field(
+        True, description="Programs on this machine may use the API without a key, as admin."
+    )
+    api_allowed_hosts: str = Field(
+        "", description="Comma-separated further host names that keyless requests may call this machine by."
+    )
+    api_cors_origins: str = Field(
+        "", description="Comma-separated origins whose pages may call the API, such as https://review.example."
+    )
+    api_require_if_match: bool = Field(
+        False, description="Changes over the API need If-Match; the earlier system's clients send none."
+    )
+    api_requests_per_minute: int = Field(
+        6000, ge=0, description="Requests of one key, or one address without a key; 0: no limit."
+    )
+    api_max_body_kib: int = Field(1024, ge=1, description="Longest JSON body of a request, in KiB.")
+    api_max_upload_mib: int = Field(64, ge=1, description="Longest upload, in MiB.")
+    api_threads: int = Field(
+        16, ge=1, le=64, description="Requests that one API process works on at once, each with a connection."
+    )
+    media_roots: str = Field(
+        "", description="Comma-separated folders that clients may name pictures in; empty: `inbox` in the home."
+    )
 
     @field_validator("home", "models_dir", "workflows")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path is not None else None
 
+    @field_validator("echo_brain_url", "echo_brain_secret", "echo_brain_callback_url")
+    @classmethod
+    def _empty_is_unset(cls, value: str | None) -> str | None:
+        return (value or "").strip() or None
+
     @property
     def comfyui_server_urls(self) -> tuple[str, ...]:
         """The configured ComfyUI servers without trailing slashes; empty means the preview server."""
         return tuple(url.strip().rstrip("/") for url in self.comfyui_urls.split(",") if url.strip())
+
+    @property
+    def api_allowed_host_names(self) -> frozenset[str]:
+        """Further names of this machine for keyless requests."""
+        return frozenset(_listed(self.api_allowed_hosts.lower()))
+
+    @property
+    def api_cors_origin_list(self) -> list[str]:
+        """Origins whose pages may call the API; empty: none."""
+        return [origin.rstrip("/") for origin in _listed(self.api_cors_origins)]
+
+    def body_limit(self, is_form: bool) -> tuple[int, str]:
+        """Bytes that a body may have, and the setting that says so."""
+        if is_form:
+            return self.api_max_upload_mib << 20, "ANIME_API_MAX_UPLOAD_MIB"
+        return self.api_max_body_kib << 10, "ANIME_API_MAX_BODY_KIB"
+
+    @property
+    def picture_roots(self) -> tuple[Path, ...]:
+        """Folders that clients of the API may name pictures in."""
+        roots = tuple(Path(root).expanduser().absolute() for root in _listed(self.media_roots))
+        return roots or (self.home / "inbox",)
 
     @property
     def media_root_url(self) -> str:
@@ -83,6 +144,10 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """Folder that holds dagster.yaml for this home."""
         return self.home / "dagster"
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 @lru_cache(maxsize=1)

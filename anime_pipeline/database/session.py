@@ -15,6 +15,10 @@ from anime_pipeline.settings import Settings
 
 @lru_cache(maxsize=32)
 def _engine(url: str) -> Engine:
+    return _made(url)
+
+
+def _made(url: str, **pool: int) -> Engine:
     # A server that was stopped and started again must not fail the next query: pool_pre_ping. Columns of type
     # TIMESTAMP take their default from the session's time zone: UTC, whatever the server is set to.
     return create_engine(
@@ -25,7 +29,13 @@ def _engine(url: str) -> Engine:
             "options": "-c timezone=UTC",
             "connect_timeout": 10,
         },
+        **pool,
     )
+
+
+def make_engine(settings: Settings, pool_size: int, max_overflow: int) -> Engine:
+    """An engine with a pool of its own, for a server of many threads; the caller disposes of it."""
+    return _made(database_url(settings), pool_size=pool_size, max_overflow=max_overflow)
 
 
 def engine_for(settings: Settings) -> Engine:

@@ -1,0 +1,80 @@
+"""The API as an application: ``create_app`` for servers and tests."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from anyio.to_thread import current_default_thread_limiter
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.openapi.utils import get_openapi
+
+from anime_pipeline import __version__
+from anime_pipeline.database.session import make_engine
+from anime_pipeline.settings import Settings, get_settings
+from anime_pipeline.web import problems
+from anime_pipeline.web.entrance import Entrance
+from anime_pipeline.web.problems import Problem
+from anime_pipeline.web.rate_limit import RateLimit
+from anime_pipeline.web.routes import ROUTERS
+from anime_pipeline.web.state import ApiState
+
+_DESCRIPTION = """
+The production line over HTTP: projects and story bibles, characters, takes, quality, media, events.
+
+Errors are `application/problem+json` (RFC 9457) with the field at fault. Lists take `limit` and `cursor`.
+POST takes an `Idempotency-Key`; changes take `If-Match`. Unknown fields and parameters are errors.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """The application on a database that runs and is migrated (``cli.house.open_house`` sees to that)."""
+    settings = settings or get_settings()
+    threads = settings.api_threads
+    # As many connections as threads: none ever waits for one. Some more, for what runs beside requests.
+    engine = make_engine(settings, pool_size=threads, max_overflow=4)
+    app = FastAPI(
+        title="anime_pipeline",
+        version=__version__,
+        description=_DESCRIPTION,
+        lifespan=_lifespan,
+        redoc_url=None,
+    )
+    app.state.api = ApiState(settings, engine, RateLimit(settings.api_requests_per_minute))
+    for router in ROUTERS:
+        app.include_router(router)
+    problems.install(app)
+    if settings.api_cors_origin_list:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.api_cors_origin_list,
+            allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key"],
+            expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
+        )
+    app.add_middleware(Entrance)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    state: ApiState = app.state.api
+    current_default_thread_limiter().total_tokens = state.settings.api_threads
+    yield
+    state.engine.dispose()
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        document = get_openapi(
+            title=app.title, version=app.version, description=app.description, routes=app.routes
+        )
+        schema = Problem.model_json_schema(by_alias=True, ref_template="#/components/schemas/{model}")
+        schemas = document.setdefault("components", {}).setdefault("schemas", {})
+        schemas.update(schema.pop("$defs"))
+        schemas["Problem"] = schema
+        app.openapi_schema = document
+    return app.openapi_schema

@@ -1,0 +1,120 @@
+"""Idempotency-Key on POST: a request that is sent again is answered again, and done once.
+
+The key is claimed in the transaction of the change, so there is never one without the other. A second request
+of the same key waits for the first on the index, then gets its answer; an error rolls the claim back, so that
+the request can be tried again. Answers are kept for a day.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Annotated
+
+from fastapi import Header, Request, Response
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session
+
+from anime_pipeline.database.models import IdempotentAnswer
+from anime_pipeline.web.problems import ProblemError, unprocessable
+
+HEADER = "Idempotency-Key"
+KEPT = text("interval '24 hours'")
+_KEY = re.compile(r"[\x21-\x7e]{1,200}")
+_LOCK_TIMEOUT_SECONDS = 10
+_KEPT_HEADERS = ("etag", "location", "content-type")
+
+
+async def idempotency_key(
+    request: Request,
+    key: Annotated[
+        str | None,
+        Header(
+            alias=HEADER,
+            min_length=1,
+            max_length=200,
+            pattern=r"^[\x21-\x7e]*$",
+            description="The same key and body are answered the same for 24 hours.",
+        ),
+    ] = None,
+) -> None:
+    """Dependency of every POST route: notes the key and what was asked with it."""
+    if key is None:
+        return
+    asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + await _body(request)
+    request.state.idempotency = (key, hashlib.sha256(asked).hexdigest())
+
+
+async def _body(request: Request) -> bytes:
+    # A form's files are not hashed: what is uploaded is stored by its content, once, whatever is sent again.
+    if request.headers.get("content-type", "").startswith(("multipart/", "application/x-www-form")):
+        return b""
+    return await request.body()
+
+
+def answered_before(session: Session, request: Request) -> Response | None:
+    """The answer that this key got before; None where it is new, and now claimed.
+
+    Raises a problem: 422 where the key was used for another request, 409 where the first is still at work.
+    """
+    claim: tuple[str, str] | None = getattr(request.state, "idempotency", None)
+    if claim is None:
+        return None
+    key, request_sha256 = claim
+    actor = _actor(request)
+    session.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_SECONDS}s'"))
+    session.execute(
+        delete(IdempotentAnswer).where(
+            IdempotentAnswer.actor == actor,
+            IdempotentAnswer.key == key,
+            IdempotentAnswer.created_at < func.now() - KEPT,
+        )
+    )
+    values = {"actor": actor, "key": key, "request_sha256": request_sha256}
+    try:
+        claimed = session.execute(
+            insert(IdempotentAnswer)
+            .values(values)
+            .on_conflict_do_nothing()
+            .returning(IdempotentAnswer.request_sha256)
+        ).one_or_none()
+    except OperationalError as error:
+        raise _at_work() from error
+    if claimed is not None:
+        session.execute(text("SET LOCAL lock_timeout = 0"))
+        return None
+    kept = session.scalars(
+        select(IdempotentAnswer).where(IdempotentAnswer.actor == actor, IdempotentAnswer.key == key)
+    ).one()
+    if kept.request_sha256 != request_sha256:
+        detail = "The key was used for another request."
+        raise unprocessable(f"/{HEADER}", detail, "Use a new key for a new request.", "header")
+    if kept.status is None:
+        raise _at_work()
+    return Response(kept.body, kept.status, {**(kept.headers or {}), "Idempotent-Replayed": "true"})
+
+
+def keep_answer(session: Session, request: Request, response: Response) -> None:
+    """Keep the answer under the key that was claimed; an old answer or two are forgotten on the way."""
+    claim: tuple[str, str] | None = getattr(request.state, "idempotency", None)
+    if claim is None:
+        return
+    headers = {name: response.headers[name] for name in _KEPT_HEADERS if name in response.headers}
+    session.execute(
+        update(IdempotentAnswer)
+        .where(IdempotentAnswer.actor == _actor(request), IdempotentAnswer.key == claim[0])
+        .values(status=response.status_code, headers=headers, body=bytes(response.body).decode())
+    )
+
+
+def _actor(request: Request) -> str:
+    caller = request.state.caller
+    return f"key {caller.key_id}" if caller.key_id else caller.name
+
+
+def _at_work() -> ProblemError:
+    return ProblemError(
+        409, "A request with this key has not been answered yet.", "Ask again in a moment, or use a new key."
+    )

@@ -1,0 +1,25 @@
+"""What this server is."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from anime_pipeline import __version__
+from anime_pipeline.web.access import requires
+from anime_pipeline.web.routing import api_router
+from anime_pipeline.web.schemas import Model
+
+router = api_router("system", prefix="/api")
+
+
+class Version(Model):
+    """The version of this server."""
+
+    version: str = Field(examples=["2.0.0"])
+
+
+@router.get("/version")
+@requires("viewer")
+def version() -> Version:
+    """The version of this server."""
+    return Version(version=__version__)

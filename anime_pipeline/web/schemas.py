@@ -1,0 +1,61 @@
+"""What requests and answers are made of. Unknown fields are errors, and so is text that can't be stored."""
+
+from __future__ import annotations
+
+import math
+from datetime import datetime, timezone
+from typing import Annotated, Any
+
+from fastapi import Path
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+LARGEST_ID = 2**31 - 1
+
+
+class Model(BaseModel):
+    """An answer, or the body of a request."""
+
+    model_config = ConfigDict(extra="forbid", from_attributes=True, populate_by_name=True)
+
+
+def _storable(text: str) -> str:
+    if "\0" in text:
+        raise ValueError("holds the character U+0000, which cannot be stored")
+    return text
+
+
+def _storable_json(value: Any) -> Any:
+    """Refuse what JSONB does not hold: NUL, lone surrogates, numbers that are none."""
+    if isinstance(value, str):
+        _storable(value)
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise ValueError("holds half a surrogate pair, which is no character") from None
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError("holds a number that is not finite")
+    for part in [*value.keys(), *value.values()] if isinstance(value, dict) else []:
+        _storable_json(part)
+    for part in value if isinstance(value, list) else []:
+        _storable_json(part)
+    return value
+
+
+def _in_utc(value: datetime) -> datetime:
+    return value.replace(tzinfo=timezone.utc) if value.tzinfo is None else value
+
+
+Storable = AfterValidator(_storable)
+Text = Annotated[str, Field(max_length=20_000), Storable]
+"""Free text."""
+Name = Annotated[str, Field(min_length=1, max_length=255), Storable]
+Short = Annotated[str, Field(min_length=1, max_length=100), Storable]
+Tokens = Annotated[list[Annotated[str, Field(min_length=1, max_length=500), Storable]], Field(max_length=200)]
+Json = Annotated[dict[str, Any], AfterValidator(_storable_json)]
+"""A JSON object that JSONB can hold."""
+Utc = Annotated[datetime, AfterValidator(_in_utc)]
+"""A time of the database: its columns without a zone are in UTC."""
+RowId = Annotated[int, Field(ge=1, le=LARGEST_ID)]
+"""The id of a row, in a body."""
+PathId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
+"""The id of a row, in a path."""
