@@ -38,7 +38,7 @@ _BROKEN_PICTURE = (
     Image.DecompressionBombError,
 )
 _PICTURE_MAGIC = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"BM")
-_DECODER_OPTIONS = {"err_detect": "explode"}  # a damaged film is an error, not a concealed guess
+DECODER_OPTIONS = {"err_detect": "explode"}  # a damaged film is an error, not a concealed guess
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def probe(path: Path) -> MediaInfo:
     Raises :class:`MissingMediaError`, :class:`DamagedMediaError` for a file that is cut short or broken, and
     :class:`MediaError` for a file that is neither picture nor film.
     """
-    return _probe_picture(path) if _is_picture(path) else _probe_film(path)
+    return _probe_picture(path) if is_picture(path) else _probe_film(path)
 
 
 def iter_frames(path: Path) -> Iterator[Frame]:
@@ -72,7 +72,7 @@ def iter_frames(path: Path) -> Iterator[Frame]:
 
     Transparent parts come out over black. Raises as :func:`probe` does, for damage when it is reached.
     """
-    return _picture_frames(path) if _is_picture(path) else _film_frames(path)
+    return _picture_frames(path) if is_picture(path) else _film_frames(path)
 
 
 def pixels_sha256(path: Path) -> str:
@@ -89,7 +89,11 @@ def frames_sha256(frames: Iterable[Frame]) -> str:
     return digest.hexdigest()
 
 
-def _is_picture(path: Path) -> bool:
+def is_picture(path: Path) -> bool:
+    """Whether a file begins as a picture does, moving or not; anything else is tried as a film.
+
+    Raises :class:`MissingMediaError`, and :class:`DamagedMediaError` for an empty file.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(12)
@@ -157,7 +161,7 @@ def _durations(opened: Image.Image) -> Iterator[float]:
 
 
 def _probe_film(path: Path) -> MediaInfo:
-    with _open_film(path) as container:
+    with open_film(path) as container:
         stream = container.streams.video[0]
         count = sum(1 for _ in _decoded(container, path))
         fps = float(stream.average_rate) if stream.average_rate else None
@@ -165,12 +169,13 @@ def _probe_film(path: Path) -> MediaInfo:
 
 
 def _film_frames(path: Path) -> Iterator[Frame]:
-    with _open_film(path) as container:
+    with open_film(path) as container:
         for frame in _decoded(container, path):
             yield cast(Frame, frame.to_ndarray(format="rgb24"))
 
 
-def _open_film(path: Path) -> InputContainer:
+def open_film(path: Path) -> InputContainer:
+    """A film with pictures that can be decoded, for the caller to close. Raises :class:`MediaError`."""
     try:
         container = av.open(str(path), "r", metadata_errors="replace")
     except av.FFmpegError as error:
@@ -188,7 +193,7 @@ def _open_film(path: Path) -> InputContainer:
 def _decoded(container: InputContainer, path: Path) -> Iterator[av.VideoFrame]:
     stream = container.streams.video[0]
     stream.thread_type = "AUTO"
-    stream.codec_context.options = _DECODER_OPTIONS
+    stream.codec_context.options = DECODER_OPTIONS
     count = 0
     try:
         for frame in container.decode(stream):
