@@ -5,9 +5,12 @@ from __future__ import annotations
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+Switch = Literal["on", "off"]
 
 
 class Settings(BaseSettings):
@@ -48,7 +51,7 @@ class Settings(BaseSettings):
     model_memory_gb: float = Field(
         6.0, gt=0, description="Memory for the models of learned metrics; the least used leave first."
     )
-    batch_size: int = Field(25, ge=1, le=1000, description="Cuts that one Dagster run handles.")
+    batch_size: int = Field(50, ge=1, le=1000, description="Cuts that one Dagster run handles.")
     prompts_in_flight: int = Field(
         2, ge=1, le=8, description="Prompts kept on a server, so that it never waits."
     )
@@ -67,7 +70,28 @@ class Settings(BaseSettings):
         None,
         description="Where the supervisor reaches our API; unset: http://127.0.0.1:8328/api/anime/echo.",
     )
-    sensors: Literal["on", "off"] = Field("on", description="Default state of the sensors in a new home.")
+    sensors: Switch = Field("on", description="Default state of the sensors and schedules in a new home.")
+    story_sync: Switch = Field("on", description="Register new and omitted cuts as partitions.")
+    queue_drain: Switch = Field("on", description="Render what waits in the queue, in batches.")
+    autorender: Switch = Field(
+        "off", description="Render cuts that are missing or stale, without being asked."
+    )
+    automeasure: Switch = Field("on", description="Measure and judge what is rendered.")
+    autoassemble: Switch = Field("on", description="Build reels and masters when their cuts are complete.")
+    expire_leases: Switch = Field("on", description="Free what dead or late workers hold, every minute.")
+    daily_report: str = Field(
+        "07:00",
+        pattern=r"^(off|([01]\d|2[0-3]):[0-5]\d)$",
+        description="When the report of the day before is written (HH:MM), or off.",
+    )
+    render_hours: str | None = Field(
+        None,
+        pattern=r"^([01]\d|2[0-3]):[0-5]\d-([01]\d|2[0-3]):[0-5]\d$",
+        description="Hours in which the queue drain renders, such as 22:00-07:00; unset: always.",
+    )
+    time_zone: str = Field(
+        "UTC", description="Zone of all hours and days, such as Europe/Berlin or Asia/Tokyo."
+    )
 
     api_open_on_loopback: bool = Field(
         True, description="Programs on this machine may use the API without a key, as admin."
@@ -76,7 +100,8 @@ class Settings(BaseSettings):
         "", description="Comma-separated further host names that keyless requests may call this machine by."
     )
     api_cors_origins: str = Field(
-        "", description="Comma-separated origins whose pages may call the API, such as https://review.example."
+        "",
+        description="Comma-separated origins whose pages may call the API, such as https://review.example.",
     )
     api_require_if_match: bool = Field(
         False, description="Changes over the API need If-Match; the earlier system's clients send none."
@@ -90,8 +115,30 @@ class Settings(BaseSettings):
         16, ge=1, le=64, description="Requests that one API process works on at once, each with a connection."
     )
     media_roots: str = Field(
-        "", description="Comma-separated folders that clients may name pictures in; empty: `inbox` in the home."
+        "",
+        description="Comma-separated folders that clients may name pictures in; empty: `inbox` in the home.",
     )
+
+    @field_validator("render_hours", mode="before")
+    @classmethod
+    def _set_to_nothing(cls, value: object) -> object:
+        return value or None
+
+    @field_validator("render_hours")
+    @classmethod
+    def _some_hours(cls, hours: str | None) -> str | None:
+        if hours is not None and hours[:5] == hours[6:]:
+            raise ValueError("begin and end are the same; unset it to render at all hours")
+        return hours
+
+    @field_validator("time_zone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError):
+            raise ValueError(f"{name!r} is no time zone; write it as Europe/Berlin or UTC") from None
+        return name
 
     @field_validator("home", "models_dir", "workflows")
     @classmethod
