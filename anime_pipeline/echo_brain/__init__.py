@@ -1,1 +1,1 @@
-"""The worker protocol: we are a worker of a supervisor that hands out tasks."""
+"""The Echo Brain worker protocol: registration, heartbeat, outbox, inbox, and a reference supervisor."""

@@ -1,0 +1,162 @@
+"""Brings events to the supervisor: at least once, in order within a job, and one deliverer at a time.
+
+The deliverer holds an advisory lock of the database, which goes with its connection when it is killed. An
+event is noted as delivered after the supervisor's yes; killed in between, it is sent again under the same id.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from anime_pipeline.database.session import engine_for
+from anime_pipeline.echo_brain import outbox
+from anime_pipeline.echo_brain.backoff import wait_after
+from anime_pipeline.echo_brain.client import SupervisorClient
+from anime_pipeline.echo_brain.configuration import Clock, supervisor_link, utc_now
+from anime_pipeline.echo_brain.errors import SupervisorError
+from anime_pipeline.echo_brain.identity import change, note_supervisor
+from anime_pipeline.settings import Settings
+
+DEADLY = 50
+"""At so many failures an event is dead: a supervisor that fails for more than three hours, or five refusals."""
+WEIGHTS = {"failing": 1, "refused": 10}
+MOST_FAILING = 3
+"""After so many failures in a row the fault is the supervisor's, and the rest of the line waits."""
+BATCH = 200
+_LOCK = 0x6563686F  # "echo"
+
+Ended = Literal["off", "left", "elsewhere", "empty", "later", "outage", "time"]
+
+
+@dataclass
+class Delivery:
+    """What one delivery did, and why it ended.
+
+    off: there is no supervisor. left: this worker is unregistered. elsewhere: another process delivers.
+    empty: nothing is left. later: what is left waits for its time, or for a dead event to be replayed.
+    outage: the supervisor is away or failing; the next try is not before ``retry``. time: the time given is
+    over.
+    """
+
+    ended: Ended = "empty"
+    delivered: int = 0
+    failed: int = 0
+    died: int = 0
+    left: int = 0
+    said: str = ""
+    _failing: int = field(default=0, repr=False)
+
+
+def deliver(settings: Settings, seconds: float = 20.0, clock: Clock = utc_now, wait: bool = True) -> Delivery:
+    """Deliver what can be delivered, for so many seconds at most (and one more time-out).
+
+    ``wait`` False tries now, even if the time that an outage has set is not over.
+    """
+    link = supervisor_link(settings)
+    if link is None:
+        return Delivery("off", said="No supervisor is configured (ANIME_ECHO_BRAIN_URL).")
+    with _only_deliverer(settings) as session:
+        if session is None:
+            return Delivery("elsewhere", said="Another process is delivering.")
+        row = note_supervisor(session, link.url, clock())
+        session.commit()
+        if not row.wanted:
+            return Delivery("left", said="This worker is unregistered; anime-pipeline echo register.")
+        if wait and row.deliver_at is not None and row.deliver_at > clock():
+            said = f"Tried again at {row.deliver_at:%H:%M:%S} UTC: {row.outage_error}"
+            return _counted(session, Delivery("outage", said=said))
+        with SupervisorClient(link, row.worker_id, clock) as client:
+            done = _deliver(session, client, time.monotonic() + seconds, clock, row.outages)
+        outbox.prune(session, clock())
+        return _counted(session, done)
+
+
+def _deliver(
+    session: Session, client: SupervisorClient, deadline: float, clock: Clock, outages: int
+) -> Delivery:
+    done = Delivery()
+    while events := outbox.next_events(session, clock(), BATCH):
+        session.commit()  # no transaction is open while the supervisor is spoken to
+        for event in events:
+            if time.monotonic() > deadline:
+                done.ended = "time"
+                return done
+            try:
+                client.send_event(event.message())
+            except SupervisorError as error:
+                if _is_outage(session, done, event, error, outages, clock):
+                    return done
+                continue
+            outbox.mark_delivered(session, event, clock())
+            if outages:
+                change(session, outages=0, deliver_at=None, outage_error=None)
+                outages = 0
+            session.commit()
+            done.delivered += 1
+            done._failing = 0
+    session.commit()
+    return done
+
+
+def _is_outage(
+    session: Session,
+    done: Delivery,
+    event: outbox.Event,
+    error: SupervisorError,
+    outages: int,
+    clock: Clock,
+) -> bool:
+    """Note a failed attempt; whether the fault is the supervisor's, so that the line has to wait."""
+    done.said = str(error)
+    weight = WEIGHTS.get(error.trouble)
+    if weight is not None:
+        later = clock() + wait_after(event.failures // weight + 1)
+        died = outbox.mark_tried(session, event, str(error), weight, later, DEADLY) == "dead"
+        done.died += died
+        done.failed += not died
+    done._failing = done._failing + 1 if error.trouble == "failing" else 0
+    outage = weight is None or done._failing >= MOST_FAILING
+    if outage:
+        done.ended = "outage"
+        change(
+            session,
+            outages=outages + 1,
+            deliver_at=clock() + wait_after(outages + 1),
+            outage_error=str(error),
+        )
+    if error.trouble == "forgotten":
+        change(session, registered_at=None, retry_at=None)  # the heartbeat registers us again
+    session.commit()
+    return outage
+
+
+def _counted(session: Session, done: Delivery) -> Delivery:
+    done.left = outbox.count_events(session)["waiting"]
+    session.commit()
+    if done.ended == "empty" and done.left:
+        done.ended = "later"
+    return done
+
+
+@contextmanager
+def _only_deliverer(settings: Settings) -> Iterator[Session | None]:
+    """A session on a connection that holds the deliverer's lock; None where another process holds it."""
+    with engine_for(settings).connect() as connection, Session(connection, expire_on_commit=False) as session:
+        got = session.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": _LOCK})
+        session.commit()
+        if not got:
+            yield None
+            return
+        try:
+            yield session
+        finally:
+            session.rollback()
+            session.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": _LOCK})
+            session.commit()
