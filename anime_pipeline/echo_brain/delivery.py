@@ -24,9 +24,9 @@ from anime_pipeline.echo_brain.errors import SupervisorError
 from anime_pipeline.echo_brain.identity import change, note_supervisor
 from anime_pipeline.settings import Settings
 
-DEADLY = 50
-"""At so many failures an event is dead: a supervisor that fails for more than three hours, or five refusals."""
-WEIGHTS = {"failing": 1, "refused": 10}
+DEADLY = 300
+"""At so many failures an event is dead: five refusals, or a supervisor that fails for most of a day."""
+WEIGHTS = {"failing": 1, "refused": 60}
 MOST_FAILING = 3
 """After so many failures in a row the fault is the supervisor's, and the rest of the line waits."""
 BATCH = 200

@@ -36,7 +36,7 @@ def beat(settings: Settings, clock: Clock = utc_now) -> Beat:
     """Register where the supervisor does not know us, then tell it how we are.
 
     A supervisor that has forgotten us is registered with in the same breath. No transaction is open while
-    the supervisor is spoken to. Raises :class:`~anime_pipeline.errors.UserError` for settings that are no use.
+    the supervisor is spoken to. Raises :class:`~anime_pipeline.errors.UserError` for settings of no use.
     """
     link = supervisor_link(settings)
     if link is None:

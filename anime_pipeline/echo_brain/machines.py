@@ -1,4 +1,4 @@
-"""The machines that render for us, as they stand now: who answers, with which devices, and what they can do."""
+"""The machines that render for us, as they stand now: who answers, with which devices, able to do what."""
 
 from __future__ import annotations
 

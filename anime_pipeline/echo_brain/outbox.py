@@ -23,8 +23,8 @@ KEPT_DAYS = 30
 class Event:
     """An event for the supervisor; times in UTC.
 
-    ``failures`` are attempts that count against the event: at 50 it is dead. ``held_by``: the dead event of
-    the same job that has to be replayed or dropped first, since a job's events keep their order.
+    ``failures`` weighs the attempts that count against the event: at 300 it is dead. ``held_by``: the dead
+    event of the same job that has to be replayed or dropped first, since a job's events keep their order.
     """
 
     id: int

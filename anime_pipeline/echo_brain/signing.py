@@ -1,7 +1,7 @@
 """Signatures: HMAC-SHA256 over the time and the bytes of a message, in both directions.
 
-``X-Echo-Timestamp`` has seconds since 1970 (a decimal fraction is allowed, so that two sendings of one message
-differ), ``X-Echo-Signature`` is ``sha256=`` and the HMAC in hexadecimal of ``<timestamp>.<body>``.
+``X-Echo-Timestamp`` has seconds since 1970 (a decimal fraction is allowed, so that two sendings of one
+message differ), ``X-Echo-Signature`` is ``sha256=`` and the HMAC in hexadecimal of ``<timestamp>.<body>``.
 """
 
 from __future__ import annotations
