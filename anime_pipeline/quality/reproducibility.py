@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
 from anime_pipeline.database.models import CutProfile, Reproduction, Take
 from anime_pipeline.quality.engines.protocol import Provenance, Score
@@ -19,11 +19,15 @@ BACKEND, VERSION = "second rendering", "1"
 def record_reproductions(session: Session, job_ids: Collection[int]) -> list[int]:
     """Record the newest verdict on each of these takes: 1 where all pixels were the same, else 0.
 
-    A second rendering that did not come about says nothing. The job ids that got a score.
+    A second rendering that did not come about says nothing, nor does one of a modified recipe. The job ids
+    that got a score.
     """
+    first = aliased(Take)
     rows = session.execute(
         select(Reproduction, Take.reproduces_job_id)
         .join(Take, Take.job_id == Reproduction.job_id)
+        .join(first, first.job_id == Take.reproduces_job_id)
+        .where(Take.recipe_hash == first.recipe_hash)
         .where(Take.reproduces_job_id.in_(list(job_ids)), Reproduction.verdict != "not_rendered")
         .order_by(Reproduction.job_id),
         execution_options={"populate_existing": True},

@@ -53,7 +53,7 @@ def seed_of(context: CutContext, number: int) -> int:
     if context.seed is not None and number == 1:
         return context.seed
     base = context.bible.global_seed if context.seed is None else context.seed
-    digest = hashlib.sha256(f"{base}:{context.cut_key}:{number}".encode()).digest()
+    digest = hashlib.sha256(f"{base}:{context.seed_key or context.cut_key}:{number}".encode()).digest()
     return int.from_bytes(digest[:8], "big")
 
 

@@ -9,7 +9,7 @@ from io import BytesIO
 from typing import Any, Literal
 
 from PIL import Image
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -29,6 +29,7 @@ from anime_pipeline.rendering.environment import (
     environment_of_take,
 )
 from anime_pipeline.rendering.events import OnEvent
+from anime_pipeline.rendering.modified_takes import recipe_changes
 from anime_pipeline.rendering.second_takes import came_from_cache, forget_cached_results, queue_second_takes
 from anime_pipeline.rendering.servers import render_servers
 from anime_pipeline.rendering.takes import take_files
@@ -46,7 +47,8 @@ class ReproductionReport:
     """What came of rendering take ``job_id`` again as take ``second_job_id``.
 
     ``max_difference`` is of 255; ``psnr`` in dB; ``difference_sha256`` names the picture of the worst frame
-    in the media store. ``environment`` lists what has changed, where the pixels have or nothing was rendered.
+    in the media store. ``environment`` lists what has changed, where the pixels have or nothing was rendered;
+    before that, where the second take's recipe was modified, what of it.
     """
 
     job_id: int
@@ -75,18 +77,61 @@ def reproduce(
     reports: dict[int, ReproductionReport] = {}
     for tries_left in reversed(range(_TRIES)):
         with session_scope(settings) as session:
-            forget_cached_results(session, settings)
             second = queue_second_takes(session, waiting)
-        drain(settings, list(second), on_event)
-        with session_scope(settings) as session:
-            cached = {old for new, old in second.items() if came_from_cache(session, new)}
-            for new, old in second.items():
-                if old not in cached or not tries_left:
-                    reports[old] = _judged(session, settings, new, old, from_cache=old in cached)
-        waiting = sorted(cached)
+        found = _rendered_again(settings, second, on_event, keep_cached=not tries_left)
+        reports |= {report.job_id: report for report in found}
+        waiting = [job_id for job_id in waiting if job_id not in reports]
         if not waiting:
             break
     return [reports[job_id] for job_id in dict.fromkeys(job_ids)]
+
+
+def unjudged_second_takes(session: Session) -> dict[int, int]:
+    """Second takes that someone asked for and that have no verdict yet: job id → the job rendered again."""
+    rows = session.execute(
+        text("""
+            SELECT t.job_id, t.reproduces_job_id FROM studio.takes t
+            JOIN jobs j ON j.id = t.job_id AND jsonb_exists(j.metadata, 'requested_by')
+            WHERE t.reproduces_job_id IS NOT NULL AND j.status <> 'cancelled'
+              AND NOT EXISTS (SELECT FROM studio.reproductions r WHERE r.job_id = t.job_id)
+            ORDER BY t.job_id
+        """)
+    )
+    return {row.job_id: row.reproduces_job_id for row in rows}
+
+
+def serve_second_takes(settings: Settings, on_event: OnEvent | None = None) -> list[ReproductionReport]:
+    """Render the second takes that someone asked for, and store each verdict.
+
+    Raises :class:`~anime_pipeline.rendering.comfyui_errors.ComfyError` when no server is to be had.
+    """
+    with session_scope(settings) as session:
+        second = unjudged_second_takes(session)
+    return _rendered_again(settings, second, on_event, keep_cached=True) if second else []
+
+
+def reproduction_of(session: Session, job_id: int) -> Reproduction | None:
+    """The verdict on a take that renders another one again, None before there is one."""
+    return session.get(Reproduction, job_id, populate_existing=True)
+
+
+def _rendered_again(
+    settings: Settings, second: dict[int, int], on_event: OnEvent | None, keep_cached: bool
+) -> list[ReproductionReport]:
+    """Render queued second takes and judge them.
+
+    What a server answered from its cache is left out, or with ``keep_cached`` judged as not rendered.
+    """
+    with session_scope(settings) as session:
+        forget_cached_results(session, settings)
+    drain(settings, list(second), on_event)
+    with session_scope(settings) as session:
+        cached = {new for new in second if came_from_cache(session, new)}
+        return [
+            _judged(session, settings, new, old, from_cache=new in cached)
+            for new, old in second.items()
+            if keep_cached or new not in cached
+        ]
 
 
 def _judged(
@@ -111,7 +156,10 @@ def _compared(
     hashes = select(Take.job_id, Take.pixels_sha256).where(Take.job_id.in_([old, new]))
     pixels = {row.job_id: row.pixels_sha256 for row in session.execute(hashes)}
     if pixels[old] is not None and pixels[old] == pixels[new]:
-        return ReproductionReport(old, new, "identical", "every pixel is the same", max_difference=0)
+        changed = tuple(recipe_changes(session, new, old))
+        return ReproductionReport(
+            old, new, "identical", "every pixel is the same", max_difference=0, environment=changed
+        )
     changes = _changes(session, settings, new, old)
     store = MediaStore.of(settings)
     try:
@@ -131,7 +179,8 @@ def _compared(
 
 def _changes(session: Session, settings: Settings, new: int, old: int) -> tuple[EnvironmentChange, ...]:
     before, after = environment_of_take(session, old), environment_of_take(session, new)
-    return tuple(environment_changes(before, after or _environment_now(session, settings, old)))
+    surroundings = environment_changes(before, after or _environment_now(session, settings, old))
+    return (*recipe_changes(session, new, old), *surroundings)
 
 
 def _environment_now(session: Session, settings: Settings, job_id: int) -> Facts | None:

@@ -75,6 +75,7 @@ def _negative_parts(context: CutContext) -> Iterator[PromptPart]:
     yield PromptPart(context.bible.negative_prompt, "bible: negative_prompt", "negative")
     overridden = context.style_overrides.get("negative_prompt", "")
     yield PromptPart(overridden, "scene: style_overrides.negative_prompt", "negative")
+    yield PromptPart(context.negative_prompt, "cut: negative_prompt", "negative")
     for figure in context.figures:
         yield PromptPart(", ".join(figure.negative_tokens), f"{figure.name}: negative_tokens", "negative")
 
