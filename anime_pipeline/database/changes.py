@@ -3,8 +3,9 @@
 Each row of PostgreSQL knows the transaction that wrote it (``xmin``). A reader keeps the oldest transaction
 that was still open when it looked; whatever a later or then open one wrote is new to it, in whatever order
 they commit. A time or a serial number would miss a transaction that began before the look and ended after it.
-A row that was deleted shows in the count. Nothing is written, no trigger has to run, and clients of the public
-tables are seen as well; the price is a walk over tables of some ten thousand rows, a few milliseconds each.
+A row that was deleted shows in the count. Nothing is written, no trigger has to run, and clients of the
+public tables are seen as well; the price is a walk over tables of some ten thousand rows, a few milliseconds
+each.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Collection
+from datetime import datetime, timezone
 
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.media.store import MediaStore
@@ -17,9 +18,15 @@ _log = logging.getLogger(__name__)
 
 
 class Desk:
-    """The middle of one drain. ``job_ids`` None: every queued take."""
+    """The middle of one drain. ``job_ids`` None: every queued take; ``until``: no take is begun after it."""
 
-    def __init__(self, settings: Settings, job_ids: Collection[int] | None, on_event: OnEvent | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        job_ids: Collection[int] | None,
+        on_event: OnEvent | None,
+        until: datetime | None = None,
+    ) -> None:
         self.settings = settings
         self.job_ids = frozenset(job_ids) if job_ids is not None else None
         self.store = MediaStore.of(settings)
@@ -29,10 +36,16 @@ class Desk:
         self.broken: BaseException | None = None
         self.total = 0
         self._on_event = on_event
+        self._until = until
         self._lock = threading.RLock()
         self._tokens: set[int] = set()
         self._unreported: set[int] = set()
         self._done = 0
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether what is in hand is finished and nothing is begun any more."""
+        return self._until is not None and datetime.now(timezone.utc) >= self._until
 
     def take(self, leased: Leased) -> None:
         """A take is in hand: its lease is kept alive."""

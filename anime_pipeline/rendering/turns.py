@@ -73,6 +73,8 @@ def work(desk: Desk, server: FleetServer) -> None:
 
 
 def _next(desk: Desk, server: FleetServer) -> _Next:
+    if desk.is_closing:
+        return _Next(left=False)
     with session_scope(desk.settings) as session:
         if server.server.embedded:
             stands: Standing | None = Standing()

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Collection
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack
+from datetime import datetime
 
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.rendering.comfyui_errors import ComfyError
@@ -27,14 +28,18 @@ _log = logging.getLogger(__name__)
 
 
 def drain(
-    settings: Settings, job_ids: Collection[int] | None = None, on_event: OnEvent | None = None
+    settings: Settings,
+    job_ids: Collection[int] | None = None,
+    on_event: OnEvent | None = None,
+    until: datetime | None = None,
 ) -> DrainReport:
     """Render queued takes (only ``job_ids``, or all) until each has finished or failed for good.
 
     With ``job_ids``, takes that another worker renders are waited for. ``on_event`` is called from worker
     threads, one call at a time. Stopped by an exception such as KeyboardInterrupt, the worker takes its
-    prompts off the servers and its takes go back to the queue. Raises :class:`ComfyError` when no server is
-    to be had.
+    prompts off the servers and its takes go back to the queue. After ``until`` (aware) no take is begun; what
+    is being rendered then is finished, and the rest is reported as waiting. Raises :class:`ComfyError` when
+    no server is to be had.
     """
 
     def nothing_left() -> DrainReport | None:
@@ -43,15 +48,21 @@ def drain(
             left = unfinished(session, job_ids)
             return None if left else drain_report(session, sorted(job_ids or ()))
 
-    return patiently(nothing_left) or _Drain(settings, job_ids, on_event).run()
+    return patiently(nothing_left) or _Drain(settings, job_ids, on_event, until).run()
 
 
 class _Drain:
     """One run of :func:`drain`: its servers and the threads on them."""
 
-    def __init__(self, settings: Settings, job_ids: Collection[int] | None, on_event: OnEvent | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        job_ids: Collection[int] | None,
+        on_event: OnEvent | None,
+        until: datetime | None,
+    ) -> None:
         self._settings = settings
-        self._desk = Desk(settings, job_ids, on_event)
+        self._desk = Desk(settings, job_ids, on_event, until)
         self._ended = threading.Event()
         self._fleet: dict[str, FleetServer] = {}
         self._threads: dict[str, list[Future[None]]] = {}
