@@ -19,5 +19,8 @@ DROP TRIGGER gate_verdicts_frozen ON studio.gate_verdicts;
 DROP TABLE studio.gate_overrides, studio.threshold_changes;
 DROP FUNCTION studio.refuse_change(), studio.refuse_change_but_withdrawal();
 DROP INDEX studio.cut_profiles_key_prefix;
+ALTER TABLE studio.measurements DROP CONSTRAINT measurements_pkey,
+    ADD CONSTRAINT measurements_pkey PRIMARY KEY (job_id, metric_name);
+ALTER TABLE studio.measurements DROP COLUMN provenance;
 ALTER TABLE studio.deliveries DROP COLUMN overrides;
 ALTER TABLE studio.gate_verdicts DROP COLUMN judged_cuts;

@@ -45,6 +45,14 @@ ALTER TABLE studio.deliveries ADD COLUMN overrides JSONB NOT NULL DEFAULT '[]';
 -- Scopes are prefixes of cut keys, and a database's collation may not serve prefixes.
 CREATE INDEX cut_profiles_key_prefix ON studio.cut_profiles (cut_key varchar_pattern_ops);
 
+-- Verdicts of ten thousand cuts read a million measurements by index alone: each one's value, and a hash of
+-- whatever else a verdict depends on.
+ALTER TABLE studio.measurements ADD COLUMN provenance UUID NOT NULL GENERATED ALWAYS AS (md5(
+    state || '|' || COALESCE(reason, '') || '|' || backend || '|' || backend_version || '|'
+    || COALESCE(weights_sha256::text, '') || '|' || COALESCE((details -> 'calibration')::text, ''))::uuid) STORED;
+ALTER TABLE studio.measurements DROP CONSTRAINT measurements_pkey,
+    ADD CONSTRAINT measurements_pkey PRIMARY KEY (job_id, metric_name) INCLUDE (value, provenance);
+
 -- Frozen means that nobody can, not that nobody does. A verdict goes only with the take or project it is of:
 -- a foreign key's cascade is itself a trigger, so that the depth tells it from a plain DELETE.
 CREATE FUNCTION studio.refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$

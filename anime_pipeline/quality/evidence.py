@@ -1,15 +1,38 @@
-"""What a gate judges: each cut's take and its measurements, in three queries for any scope."""
+"""What a gate judges: each cut's take and its measurements, in three queries for any scope.
+
+A project may have ten thousand cuts with a dozen metrics each. So values come as one row a take, and only
+what a verdict has to tell of (what failed, what is not measured, what was calibrated) is read in full.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Row,
+    Select,
+    Text,
+    and_,
+    any_,
+    case,
+    false,
+    func,
+    literal,
+    or_,
+    select,
+)
+from sqlalchemy import cast as sql_cast
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by, distinct_on
 from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import Cut, CutProfile, Job, Measurement, Take
+
+if TYPE_CHECKING:
+    from anime_pipeline.quality.phases import Phase, Rule
 
 FINISHED = ("quality_check", "completed")
 """States of a job whose media are recorded."""
@@ -19,22 +42,21 @@ FRESH = {"populate_existing": True}
 
 
 @dataclass(frozen=True)
-class Measured:
-    """A row of studio.measurements, without its per-frame values."""
+class Unmeasured:
+    """Why a metric of a take has no value, and what would mend it."""
 
     state: str
-    value: float | None
-    reason: str | None
+    reason: str
     remedy: str | None
-    details: Mapping[str, Any]
-    provenance: tuple[str, str, str | None]  # backend, version, weights' sha256
 
 
 @dataclass(frozen=True)
 class CutEvidence:
-    """A cut and the take that stands for it; without a take, ``job_id`` is None.
+    """A cut, the take that stands for it and what was measured of that; without a take, ``job_id`` is None.
 
-    ``has_animatic`` says that the cut has finished takes, which are animatics and were not asked for.
+    ``values`` are the measured metrics, ``lacking`` those that could not be. ``details`` are of the metrics
+    of which a verdict tells more: their calibration, and of failing ones everything. ``provenance`` is a hash
+    of where all of it comes from. ``has_animatic``: the finished takes are animatics and were not asked for.
     """
 
     cut_key: str
@@ -44,7 +66,10 @@ class CutEvidence:
     take_number: int | None = None
     recipe_hash: str | None = None
     has_animatic: bool = False
-    measurements: Mapping[str, Measured] = field(default_factory=dict)
+    values: Mapping[str, float] = field(default_factory=dict)
+    lacking: Mapping[str, Unmeasured] = field(default_factory=dict)
+    details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    provenance: str = ""
 
 
 def within(scope_key: str) -> ColumnElement[bool]:
@@ -55,77 +80,169 @@ def within(scope_key: str) -> ColumnElement[bool]:
 
 
 def load_evidence(
-    session: Session, which: ColumnElement[bool], animatics: bool, job_ids: Collection[int] = ()
+    session: Session, which: ColumnElement[bool], phase: Phase, job_ids: Collection[int] = ()
 ) -> list[CutEvidence]:
-    """The evidence of the active cuts that meet a condition, in story order.
+    """What a phase judges of the active cuts that meet a condition, in story order.
 
-    A cut's take is the selected one, else its newest finished one. Without ``animatics``, takes of the
-    preview server are passed over. A take in ``job_ids`` stands for its cut before all others.
+    A cut's take is the selected one, else its newest finished one. Takes of the preview server are passed
+    over where the phase judges no animatics. A take in ``job_ids`` stands for its cut before all others.
     """
-    which = and_(which, CutProfile.omitted_at.is_(None))
-    cuts = session.execute(
-        select(CutProfile.cut_id, CutProfile.cut_key, CutProfile.kind, Cut.character_ids)
-        .join(Cut, Cut.id == CutProfile.cut_id)
-        .where(which)
-    ).all()
-    takes = _finished_takes(session, which)
-    chosen = {cut.cut_id: _chosen(takes.get(cut.cut_id, []), animatics, job_ids) for cut in cuts}
-    found = _measurements(session, [take.job_id for take in chosen.values() if take])
-    return [
-        _evidence(cut, chosen[cut.cut_id], cut.cut_id in takes, found)
-        for cut in sorted(cuts, key=lambda row: str(row.cut_key))
-    ]
-
-
-def _evidence(
-    cut: Any, take: Take | None, has_takes: bool, found: Mapping[int, Mapping[str, Measured]]
-) -> CutEvidence:
-    has_cast = bool(cut.character_ids)
-    if take is None:
-        return CutEvidence(cut.cut_key, cut.kind, has_cast, has_animatic=has_takes)
-    measured = found.get(take.job_id, {})
-    return CutEvidence(
-        cut.cut_key, cut.kind, has_cast, take.job_id, take.take_number, take.recipe_hash, False, measured
+    active = and_(which, CutProfile.omitted_at.is_(None))
+    allowed = _allowed(phase)
+    asked_for = _one_of(Take.job_id, job_ids)
+    preference = (allowed, asked_for, Take.selected, Take.take_number)
+    standing = (
+        _finished(Take.cut_id, Take.job_id, Take.take_number, Take.recipe_hash, allowed.label("allowed"))
+        .ext(distinct_on(Take.cut_id))
+        .where(active)
+        .order_by(Take.cut_id, *(preferred.desc() for preferred in preference))
+        .subquery()
     )
+    cuts = session.execute(
+        select(
+            CutProfile.cut_key, CutProfile.kind, _has_cast(),
+            standing.c.job_id, standing.c.take_number, standing.c.recipe_hash, standing.c.allowed,
+        )
+        .join(Cut, Cut.id == CutProfile.cut_id)
+        .outerjoin(standing, standing.c.cut_id == CutProfile.cut_id)
+        .where(active)
+    ).all()  # fmt: skip
+    # Sorted here: a database's collation may pass over dots and hyphens.
+    return _evidence(session, sorted(cuts, key=lambda row: str(row.cut_key)), phase)
 
 
-def _finished_takes(session: Session, which: ColumnElement[bool]) -> dict[int, list[Take]]:
-    takes: dict[int, list[Take]] = {}
-    for take in session.scalars(
-        select(Take)
+def load_evidence_of_takes(session: Session, job_ids: Collection[int], phase: Phase) -> list[CutEvidence]:
+    """What a phase judges of exactly these takes, in the order of cuts and takes.
+
+    A job that is no finished take of a cut, or renders another take again, is left out.
+    """
+    rows = session.execute(
+        _finished(
+            CutProfile.cut_key, CutProfile.kind, _has_cast(),
+            Take.job_id, Take.take_number, Take.recipe_hash, _allowed(phase).label("allowed"),
+        )
+        .join(Cut, Cut.id == CutProfile.cut_id)
+        .where(Take.job_id.in_(list(job_ids)))
+    ).all()  # fmt: skip
+    return _evidence(session, sorted(rows, key=lambda row: (row.cut_key, row.take_number)), phase)
+
+
+def _finished(*columns: Any) -> Select[Any]:
+    return (
+        select(*columns)
+        .select_from(Take)
         .join(Job, Job.id == Take.job_id)
         .join(CutProfile, CutProfile.cut_id == Take.cut_id)
-        .where(which, Job.status.in_(FINISHED), Take.reproduces_job_id.is_(None)),
-        execution_options=FRESH,
-    ):
-        takes.setdefault(take.cut_id, []).append(take)
-    return takes
-
-
-def _chosen(takes: list[Take], animatics: bool, job_ids: Collection[int]) -> Take | None:
-    allowed = [take for take in takes if animatics or take.server_kind != "preview"]
-    return max(
-        allowed, key=lambda take: (take.job_id in job_ids, take.selected, take.take_number), default=None
+        .where(Job.status.in_(FINISHED), Take.reproduces_job_id.is_(None))
     )
 
 
-def _measurements(session: Session, job_ids: list[int]) -> dict[int, dict[str, Measured]]:
-    found: dict[int, dict[str, Measured]] = {}
-    columns = (
-        Measurement.job_id,
-        Measurement.metric_name,
-        Measurement.state,
-        Measurement.value,
-        Measurement.reason,
-        Measurement.remedy,
-        Measurement.details,
-        Measurement.backend,
-        Measurement.backend_version,
-        Measurement.weights_sha256,
+def _has_cast() -> ColumnElement[bool]:
+    return func.coalesce(func.cardinality(Cut.character_ids), 0) > 0
+
+
+def _allowed(phase: Phase) -> ColumnElement[bool]:
+    return (
+        Take.job_id.is_not(None) if phase.judges_animatics else Take.server_kind.is_distinct_from("preview")
     )
-    rows = session.execute(select(*columns).where(Measurement.job_id.in_(job_ids)))
-    for row in rows:
-        provenance = (row.backend, row.backend_version, row.weights_sha256)
-        measured = Measured(row.state, row.value, row.reason, row.remedy, row.details, provenance)
-        found.setdefault(row.job_id, {})[row.metric_name] = measured
-    return found
+
+
+def _evidence(session: Session, cuts: Sequence[Row[Any]], phase: Phase) -> list[CutEvidence]:
+    job_ids = [row.job_id for row in cuts if row.allowed]
+    measured = _measured(session, job_ids, phase.rules)
+    lacking, details = _told(session, job_ids, phase.rules)
+    nothing: tuple[dict[str, float], str] = ({}, "")
+    evidence = []
+    for key, kind, has_cast, job_id, number, recipe_hash, allowed in cuts:
+        if not allowed:
+            evidence.append(CutEvidence(key, kind, has_cast, has_animatic=job_id is not None))
+            continue
+        values, provenance = measured.get(job_id, nothing)
+        evidence.append(
+            CutEvidence(
+                key, kind, has_cast, job_id, number, recipe_hash, False,
+                values, lacking.get(job_id, {}), details.get(job_id, {}), provenance,
+            )
+        )  # fmt: skip
+    return evidence
+
+
+def _of_takes(job_ids: list[int], rules: Sequence[Rule]) -> ColumnElement[bool]:
+    metrics = [rule.metric for rule in rules]
+    return and_(_one_of(Measurement.job_id, job_ids), Measurement.metric_name.in_(metrics))
+
+
+def _one_of(column: Any, job_ids: Collection[int]) -> ColumnElement[bool]:
+    """``column = ANY (array)``: one parameter for ten thousand ids, where IN would take as many."""
+    return cast(ColumnElement[bool], column == any_(literal(list(job_ids), ARRAY(Integer))))
+
+
+def _measured(
+    session: Session, job_ids: list[int], rules: Sequence[Rule]
+) -> dict[int, tuple[dict[str, float], str]]:
+    """The values and the provenance of each take that has any of the metrics; its index alone is read."""
+    name = Measurement.metric_name
+    query = (
+        select(
+            Measurement.job_id,
+            func.array_agg(aggregate_order_by(name, name)),
+            func.array_agg(aggregate_order_by(Measurement.value, name)),
+            func.md5(
+                func.string_agg(sql_cast(Measurement.provenance, Text), aggregate_order_by(literal(""), name))
+            ),
+        )
+        .where(_of_takes(job_ids, rules))
+        .group_by(Measurement.job_id)
+    )
+    return {
+        job_id: (
+            {metric: value for metric, value in zip(metrics, values, strict=True) if value is not None},
+            provenance,
+        )
+        for job_id, metrics, values, provenance in session.execute(query)
+    }
+
+
+def _told(
+    session: Session, job_ids: list[int], rules: Sequence[Rule]
+) -> tuple[dict[int, dict[str, Unmeasured]], dict[int, dict[str, Any]]]:
+    """What is told of takes beyond their values: what they lack, and details; each equal thing read once."""
+    calibration = Measurement.details["calibration"]
+    told = case(
+        (_fails(rules), Measurement.details),
+        (calibration.is_not(None), func.jsonb_build_object("calibration", calibration)),
+    )
+    query = (
+        select(
+            Measurement.metric_name, Measurement.state, Measurement.reason, Measurement.remedy, told,
+            func.array_agg(Measurement.job_id),
+        )
+        .where(
+            _of_takes(job_ids, rules),
+            or_(Measurement.value.is_(None), _fails(rules), calibration.is_not(None)),
+        )
+        .group_by(Measurement.metric_name, Measurement.state, Measurement.reason, Measurement.remedy, told)
+    )  # fmt: skip
+    lacking: dict[int, dict[str, Unmeasured]] = {}
+    details: dict[int, dict[str, Any]] = {}
+    for metric, state, reason, remedy, shown, jobs in session.execute(query):
+        for job_id in jobs:
+            if state == "measured":
+                details.setdefault(job_id, {})[metric] = shown
+            else:
+                lacking.setdefault(job_id, {})[metric] = Unmeasured(state, reason, remedy)
+    return lacking, details
+
+
+def _fails(rules: Sequence[Rule]) -> ColumnElement[bool]:
+    """Which measurements are read in full: it saves reading and decides nothing, which judging does."""
+    over = [
+        Measurement.value < rule.threshold
+        if rule.comparison == "at_least"
+        else Measurement.value > rule.threshold
+        for rule in rules
+        if rule.threshold is not None
+    ]
+    names = [rule.metric for rule in rules if rule.threshold is not None]
+    failing = (and_(Measurement.metric_name == name, limit) for name, limit in zip(names, over, strict=True))
+    return or_(false(), *failing)

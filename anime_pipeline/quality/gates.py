@@ -147,7 +147,7 @@ def require_gate(session: Session, scope_key: str, phase: str) -> Verdict:
 
 def _look(session: Session, scope_key: str, phase: str) -> tuple[int, Phase, list[CutEvidence]]:
     project_id, rules = _rules(session, scope_key, phase)
-    return project_id, rules, load_evidence(session, within(scope_key), rules.judges_animatics)
+    return project_id, rules, load_evidence(session, within(scope_key), rules)
 
 
 def _rules(session: Session, scope_key: str, phase: str) -> tuple[int, Phase]:
@@ -162,7 +162,7 @@ def _rules(session: Session, scope_key: str, phase: str) -> tuple[int, Phase]:
 def _evidence_of_cuts(
     session: Session, cut_keys: Sequence[str], rules: Phase, job_ids: Sequence[int]
 ) -> list[CutEvidence]:
-    evidence = load_evidence(session, CutProfile.cut_key.in_(cut_keys), rules.judges_animatics, job_ids)
+    evidence = load_evidence(session, CutProfile.cut_key.in_(cut_keys), rules, job_ids)
     unknown = set(cut_keys) - {cut.cut_key for cut in evidence}
     if unknown:
         raise UnknownScopeError(

@@ -4,22 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from anime_pipeline.quality.evidence import CutEvidence, Measured
+from anime_pipeline.quality.evidence import CutEvidence
 from anime_pipeline.quality.phases import CALIBRATED_METRICS, WANTS_WHOLE_SCENES, Phase, Rule
 from anime_pipeline.quality.statistics import wilson_interval
 
 Outcome = Literal["passed", "failed", "unmeasured"]
 Ruling = Literal["passed", "failed", "incomplete"]
 
+STATE_DIGITS = 16
+"""Hexadecimal digits of the hash that tells one state of a cut from another."""
+
 NO_TAKE = "no finished take"
 ONLY_ANIMATIC = "only an animatic"
 RENDER = "anime-pipeline render"
 RENDER_COMFYUI = "render them with ComfyUI (set ANIME_COMFYUI_URLS)"
 MEASURE = "anime-pipeline measure"
+NOT_MEASURED = "not measured yet"
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,10 @@ class JudgedCut:
     lacks: tuple[tuple[str | None, str, str | None], ...] = ()
 
 
+JudgedState = list[int | str | None]
+"""What was judged of a cut: the number of its take, None without one, and a hash of take and measurements."""
+
+
 @dataclass(frozen=True)
 class CalibrationUsed:
     """The calibration that a metric's scores were made with; None where they were made without one."""
@@ -89,6 +97,7 @@ class Judgement:
     pass_rate: float | None = None
     wilson: tuple[float, float] | None = None
     calibrations: tuple[CalibrationUsed, ...] = ()
+    judged_cuts: Mapping[str, JudgedState] = field(default_factory=dict)
 
     def count(self, outcome: Outcome) -> int:
         """How many cuts came out so."""
@@ -100,36 +109,47 @@ class Judgement:
         return tuple(failing for cut in self.cuts for failing in cut.failing)
 
 
-def judge_evidence(evidence: CutEvidence, phase: Phase) -> JudgedCut:
+def judge_evidence(evidence: CutEvidence, rules: Sequence[Rule]) -> JudgedCut:
     """One cut: failed by any metric it did not pass, else unmeasured by any it lacks, else passed."""
     if evidence.job_id is None or evidence.take_number is None:
         lack = (None, ONLY_ANIMATIC, RENDER_COMFYUI) if evidence.has_animatic else (None, NO_TAKE, RENDER)
         return JudgedCut(evidence, "unmeasured", (), (lack,))
     failing: list[Failing] = []
     lacks: list[tuple[str | None, str, str | None]] = []
-    for rule in phase.rules_for(evidence.kind, evidence.has_cast):
-        found = evidence.measurements.get(rule.metric)
-        if not rule.decides or (rule.sampled and (found is None or found.value is None)):
+    for rule in rules:
+        value = evidence.values.get(rule.metric)
+        if not rule.decides or (rule.sampled and value is None):
             continue
-        if found is None:
-            lacks.append((rule.metric, "not measured yet", MEASURE))
-        elif found.value is None:
-            lacks.append((rule.metric, f"{found.state}: {found.reason}", found.remedy))
-        elif not rule.passes(found.value):
-            failing.append(_failing(evidence, rule, found, found.value))
+        if value is None:
+            lacks.append(_lack(evidence, rule.metric))
+        elif not rule.passes(value):
+            failing.append(_failing(evidence, rule, value))
     outcome: Outcome = "failed" if failing else "unmeasured" if lacks else "passed"
     return JudgedCut(evidence, outcome, tuple(failing), tuple(lacks))
+
+
+def _lack(evidence: CutEvidence, metric: str) -> tuple[str, str, str | None]:
+    found = evidence.lacking.get(metric)
+    if found is None:
+        return metric, NOT_MEASURED, MEASURE
+    return metric, f"{found.state}: {found.reason}", found.remedy
 
 
 def judge_scope_evidence(
     evidence: Sequence[CutEvidence], phase: Phase, scope_key: str, one_cut: bool = False
 ) -> Judgement:
     """A scope from the evidence of all its cuts, of every kind. ``one_cut`` judges a cut by itself."""
-    cuts = tuple(judge_evidence(cut, phase) for cut in evidence if cut.kind in phase.cut_kinds)
+    kinds = phase.cut_kinds
+    asked = {
+        (kind, has_cast): phase.rules_for(kind, has_cast)
+        for kind, has_cast in {(cut.kind, cut.has_cast) for cut in evidence}
+    }
+    cuts = tuple(judge_evidence(cut, asked[cut.kind, cut.has_cast]) for cut in evidence if cut.kind in kinds)
     missing = [*_missing_of_cuts(cuts), *_missing_of_sample(cuts, phase, one_cut)]
     if phase.name in WANTS_WHOLE_SCENES and not one_cut:
         missing += _missing_of_scenes(evidence, phase)
     passed, total = sum(cut.outcome == "passed" for cut in cuts), len(cuts)
+    judged_cuts = _judged_cuts(evidence, asked)
     needed = 1 if one_cut else phase.minimum_cuts
     verdict, reason = _ruling(cuts, missing, phase, scope_key, needed)
     calibrations = _calibrations(cuts, phase)
@@ -137,11 +157,12 @@ def judge_scope_evidence(
         verdict,
         "; ".join([reason, *(used.said for used in calibrations)]),
         cuts,
-        _judged_sha256(evidence, phase, scope_key, one_cut),
+        _judged_sha256(judged_cuts, phase, scope_key, one_cut),
         tuple(missing),
         passed / total if total else None,
         wilson_interval(passed, total) if total else None,
         calibrations,
+        judged_cuts,
     )
 
 
@@ -150,9 +171,9 @@ def _calibrations(cuts: Sequence[JudgedCut], phase: Phase) -> tuple[CalibrationU
     used: dict[CalibrationUsed, None] = {}
     for rule in phase.rules:
         for cut in cuts if rule.decides and rule.metric in CALIBRATED_METRICS else ():
-            found = cut.evidence.measurements.get(rule.metric)
-            if found is not None and found.value is not None:
-                used[CalibrationUsed(rule.metric, **found.details.get("calibration", {}))] = None
+            if rule.metric in cut.evidence.values:
+                named = cut.evidence.details.get(rule.metric, {}).get("calibration", {})
+                used[CalibrationUsed(rule.metric, **named)] = None
     return tuple(used)
 
 
@@ -201,10 +222,10 @@ def _missing_of_sample(cuts: Sequence[JudgedCut], phase: Phase, one_cut: bool) -
     missing = []
     has_takes = any(cut.evidence.job_id is not None for cut in cuts)
     for rule in phase.rules if has_takes and not one_cut else ():
-        found = [cut.evidence.measurements.get(rule.metric) for cut in cuts]
-        if rule.sampled and rule.decides and not any(entry and entry.value is not None for entry in found):
-            said = next((entry for entry in found if entry), None)
-            reason = said.reason if said and said.reason else "not measured yet"
+        if rule.sampled and rule.decides and not any(rule.metric in cut.evidence.values for cut in cuts):
+            lacking = (cut.evidence.lacking.get(rule.metric) for cut in cuts)
+            said = next((entry for entry in lacking if entry), None)
+            reason = said.reason if said else NOT_MEASURED
             keys = tuple(cut.evidence.cut_key for cut in cuts)
             missing.append(
                 Missing(rule.metric, f"a sample is wanted; {reason}", said.remedy if said else None, keys)
@@ -219,12 +240,12 @@ def _missing_of_scenes(evidence: Sequence[CutEvidence], phase: Phase) -> list[Mi
     return [Missing(None, reason, RENDER_COMFYUI, keys)] if keys else []
 
 
-def _failing(evidence: CutEvidence, rule: Rule, found: Measured, value: float) -> Failing:
+def _failing(evidence: CutEvidence, rule: Rule, value: float) -> Failing:
     assert evidence.job_id is not None
     assert evidence.take_number is not None
     assert rule.threshold is not None
-    worst = found.details.get("lowest" if rule.comparison == "at_least" else "highest")
-    details = {"broken": found.details["broken"]} if "broken" in found.details else {}
+    found = evidence.details.get(rule.metric, {})
+    worst = found.get("lowest" if rule.comparison == "at_least" else "highest")
     return Failing(
         evidence.cut_key,
         evidence.job_id,
@@ -234,11 +255,34 @@ def _failing(evidence: CutEvidence, rule: Rule, found: Measured, value: float) -
         rule.threshold,
         rule.comparison,
         worst["frame"] if worst else None,
-        details,
+        {"broken": found["broken"]} if "broken" in found else {},
     )
 
 
-def _judged_sha256(evidence: Sequence[CutEvidence], phase: Phase, scope_key: str, one_cut: bool) -> str:
+def _judged_cuts(
+    evidence: Sequence[CutEvidence], asked: Mapping[tuple[str, bool], Sequence[Rule]]
+) -> dict[str, JudgedState]:
+    """What was judged of each cut, by its key, in story order."""
+    judged: dict[str, JudgedState] = {}
+    for cut in evidence:
+        values = [cut.values.get(rule.metric) for rule in asked[cut.kind, cut.has_cast]]
+        state = (
+            cut.kind,
+            cut.job_id,
+            cut.recipe_hash,
+            cut.has_animatic,
+            cut.has_cast,
+            values,
+            cut.provenance,
+        )
+        digest = hashlib.sha256(repr(state).encode()).hexdigest()
+        judged[cut.cut_key] = [cut.take_number, digest[:STATE_DIGITS]]
+    return judged
+
+
+def _judged_sha256(
+    judged_cuts: Mapping[str, JudgedState], phase: Phase, scope_key: str, one_cut: bool
+) -> str:
     """A hash over everything that the judgement depends on; equal hashes, equal judgements."""
     judged = {
         "phase": phase.name,
@@ -247,26 +291,6 @@ def _judged_sha256(evidence: Sequence[CutEvidence], phase: Phase, scope_key: str
         "rules": [
             [rule.metric, rule.comparison, rule.threshold, sorted(rule.cut_kinds)] for rule in phase.rules
         ],
-        "cuts": [
-            [
-                cut.cut_key,
-                cut.kind,
-                cut.job_id,
-                cut.recipe_hash,
-                cut.has_animatic,
-                cut.has_cast,
-                {
-                    rule.metric: [found.state, found.value, found.reason, *found.provenance, *_named(found)]
-                    for rule in phase.rules_for(cut.kind, cut.has_cast)
-                    if (found := cut.measurements.get(rule.metric))
-                },
-            ]
-            for cut in evidence
-        ],
+        "cuts": judged_cuts,
     }
     return hashlib.sha256(json.dumps(judged, sort_keys=True).encode()).hexdigest()
-
-
-def _named(found: Measured) -> list[Any]:
-    """The calibration that a measurement names, if it names one."""
-    return [found.details["calibration"]] if "calibration" in found.details else []

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anime_pipeline.quality.evidence import CutEvidence, Measured
+from anime_pipeline.quality.evidence import CutEvidence, Unmeasured
 from anime_pipeline.quality.judging import Judgement, judge_scope_evidence
 from anime_pipeline.quality.phases import Phase, Rule
 
@@ -20,21 +20,19 @@ LPIPS = Rule("temporal_lpips", "at_most", 0.15, "temporal_lpips_maximum", ALL)
 PALETTE = Rule("palette_adherence", "reported", None, None, ALL)
 AGAIN = Rule("reproducible", "at_least", 1.0, "reproducible_minimum", ALL)
 PHASE = Phase("phase_2_loop", (SMOOTH, LPIPS, PALETTE), 5, 0.8)
+UNAVAILABLE = Unmeasured("unavailable", "no weights", "fetch them")
 GOOD = {"motion_smoothness": 0.99, "temporal_lpips": 0.05}
 
 
-def measured(value: float | None, state: str = "unavailable") -> Measured:
-    """A measurement; without a value, of that state."""
-    if value is None:
-        return Measured(state, None, "no weights", "fetch them", {}, ("test", "1", None))
-    extremes = {"lowest": {"frame": 4}, "highest": {"frame": 9}}
-    return Measured("measured", value, None, None, extremes, ("test", "1", None))
-
-
-def cut(number: int, values: dict[str, float | None], kind: str = "loop") -> CutEvidence:
-    """A cut with a take of these values."""
-    found = {metric: measured(value) for metric, value in values.items()}
-    return CutEvidence(f"show.e01.s001.c{number:04}", kind, True, number, 1, "0" * 64, False, found)
+def cut(number: int, found: dict[str, float | None], kind: str = "loop") -> CutEvidence:
+    """A cut with a take of these values; None for weights that are absent."""
+    return CutEvidence(
+        f"show.e01.s001.c{number:04}", kind, True, number, 1, "0" * 64, False,
+        values={metric: value for metric, value in found.items() if value is not None},
+        lacking={metric: UNAVAILABLE for metric, value in found.items() if value is None},
+        details={metric: {"lowest": {"frame": 4}, "highest": {"frame": 9}} for metric in found},
+        provenance="test 1",
+    )  # fmt: skip
 
 
 def judge(cuts: list[CutEvidence], phase: Phase = PHASE) -> Judgement:
@@ -172,7 +170,8 @@ def test_the_hash_is_of_all_that_was_judged_and_of_nothing_else() -> None:
         judge([cut(0, {**GOOD, "motion_smoothness": 0.991}), *cuts[1:]]),
         judge([replace(cuts[0], job_id=77), *cuts[1:]]),
         judge([replace(cuts[0], recipe_hash="1" * 64), *cuts[1:]]),
+        judge([replace(cuts[0], provenance="test 2"), *cuts[1:]]),
         judge(cuts, replace(PHASE, pass_rate=0.9)),
         judge(cuts, replace(PHASE, rules=(replace(SMOOTH, threshold=0.9), LPIPS, PALETTE))),
     ]
-    assert len({first, *(other.judged_sha256 for other in others)}) == 7
+    assert len({first, *(other.judged_sha256 for other in others)}) == 8
