@@ -153,7 +153,8 @@ def _evidence(session: Session, cuts: Sequence[Row[Any]], phase: Phase) -> list[
     lacking, details = _told(session, job_ids, phase.rules)
     nothing: tuple[dict[str, float], str] = ({}, "")
     evidence = []
-    for key, kind, has_cast, job_id, number, recipe_hash, allowed in cuts:
+    for row in cuts:
+        key, kind, has_cast, job_id, number, recipe_hash, allowed = tuple(row)
         if not allowed:
             evidence.append(CutEvidence(key, kind, has_cast, has_animatic=job_id is not None))
             continue
@@ -181,7 +182,7 @@ def _measured(
     session: Session, job_ids: list[int], rules: Sequence[Rule]
 ) -> dict[int, tuple[dict[str, float], str]]:
     """The values and the provenance of each take that has any of the metrics; its index alone is read."""
-    name = Measurement.metric_name
+    name, provenance = Measurement.metric_name, sql_cast(Measurement.provenance, Text)
     query = (
         select(
             Measurement.job_id,
@@ -197,9 +198,9 @@ def _measured(
     return {
         job_id: (
             {metric: value for metric, value in zip(metrics, values, strict=True) if value is not None},
-            provenance,
+            told,
         )
-        for job_id, metrics, values, provenance in session.execute(query)
+        for job_id, metrics, values, told in session.execute(query)
     }
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import (
     CHAR,
     BigInteger,
     CheckConstraint,
+    Computed,
     DateTime,
     ForeignKey,
     Index,
@@ -236,6 +237,12 @@ class Reproduction(Base):
     created_at: Mapped[Timestamp]
 
 
+_PROVENANCE = """
+    md5(state || '|' || COALESCE(reason, '') || '|' || backend || '|' || backend_version || '|'
+    || COALESCE(weights_sha256::text, '') || '|' || COALESCE((details -> 'calibration')::text, ''))::uuid
+"""
+
+
 class Measurement(Base):
     """A metric of a take: measured, not_measurable or unavailable (with ``reason`` and ``remedy``)."""
 
@@ -258,6 +265,7 @@ class Measurement(Base):
     settings: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     quality_score_id: Mapped[int | None] = mapped_column(ForeignKey("quality_scores.id", ondelete="SET NULL"))
     measured_at: Mapped[Timestamp]
+    provenance: Mapped[uuid.UUID] = mapped_column(Computed(_PROVENANCE, persisted=True), deferred=True)
 
 
 class PhaseMetric(Base):
