@@ -52,8 +52,13 @@ def _check_project_and_bible(data: Group, findings: Findings) -> None:
         findings.add(place, f"{NEGATIVE_KEY} has its own place", f"write it as bible.{NEGATIVE_KEY}")
 
 
+def can_be_filmed(width: int, height: int) -> bool:
+    """Whether films can have this size in pixels: sides even and between 16 and 8192."""
+    return all(16 <= side <= 8192 and side % 2 == 0 for side in (width, height))
+
+
 def _check_resolution(width: int, height: int, findings: Findings) -> None:
-    if all(16 <= side <= 8192 and side % 2 == 0 for side in (width, height)):
+    if can_be_filmed(width, height):
         return
     possible = "x".join(str(max(16, min(8192, side - side % 2))) for side in (width, height))
     message = f"{width}x{height} cannot be filmed: each side must be even and between 16 and 8192"

@@ -85,6 +85,20 @@ def figure_of(character: StoredCharacter, part: Any, shown: Mapping[str, str]) -
     )
 
 
+def worn_figure(character: StoredCharacter, variation: Variation | None) -> Figure:
+    """A character outside any cut, in one of its variations or as it is."""
+    is_expression = variation is not None and variation.type == "expression"
+    return Figure(
+        character_id=character.id,
+        name=character.name,
+        attributes=tuple(character.attributes),
+        outfit=None if is_expression else variation,
+        expression=variation if is_expression else None,
+        base_prompt=character.base_prompt,
+        negative_tokens=character.negative_tokens,
+    )
+
+
 def _load_attributes(session: Session, characters: dict[int, StoredCharacter]) -> None:
     query = select(
         CharacterAttribute.character_id,

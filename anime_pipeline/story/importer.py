@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from anime_pipeline.story.difference import Difference, difference_between
+from anime_pipeline.story.lock import lock_story
 from anime_pipeline.story.mistakes import StoryError
 from anime_pipeline.story.picture_store import PictureStore, store_pictures
 from anime_pipeline.story.production import Production
@@ -14,9 +14,6 @@ from anime_pipeline.story.wanted import Rows, wanted_rows
 from anime_pipeline.story.writing import Writing
 
 __all__ = ["Difference", "apply", "compare"]
-
-# One import writes at a time; any number does for a lock that all imports take.
-_IMPORT_LOCK = 0x616E696D65
 
 
 def compare(session: Session, production: Production) -> Difference:
@@ -35,7 +32,7 @@ def apply(session: Session, production: Production, difference: Difference, stor
     """
     if difference.is_empty:
         return
-    session.execute(select(func.pg_advisory_xact_lock(_IMPORT_LOCK)))
+    lock_story(session)
     wanted, stored, fresh = _compared(session, production)
     if fresh != difference:
         raise StoryError(

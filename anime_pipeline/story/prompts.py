@@ -41,7 +41,17 @@ def compose_prompt(context: CutContext) -> ComposedPrompt:
 
     A token that comes twice on one side is kept where it comes first, whatever its case.
     """
-    parts = _without_repeats(_parts(context))
+    return _composed(_parts(context))
+
+
+def compose_figure_prompt(figure: Figure) -> ComposedPrompt:
+    """What a character adds to the prompts of the cuts that show it so."""
+    negative = PromptPart(", ".join(figure.negative_tokens), f"{figure.name}: negative_tokens", "negative")
+    return _composed([*_figure_parts(figure), negative])
+
+
+def _composed(given: Iterable[PromptPart]) -> ComposedPrompt:
+    parts = _without_repeats(given)
     sides: tuple[Side, Side] = ("positive", "negative")
     positive, negative = (", ".join(part.text for part in parts if part.side == side) for side in sides)
     return ComposedPrompt(positive, negative, parts)

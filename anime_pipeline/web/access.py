@@ -12,17 +12,17 @@ import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar, cast
 from urllib.parse import urlsplit
 
 from fastapi import Depends
 from fastapi.concurrency import run_in_threadpool
-from sqlalchemy import Engine, func, or_, select, update
+from sqlalchemy import Engine, delete, func, or_, select, update
 from starlette.requests import HTTPConnection
 
 from anime_pipeline.database.api_keys import ROLES, USABLE, Role, sha256_of
 from anime_pipeline.database.audit import Actor
-from anime_pipeline.database.models import ApiKey
+from anime_pipeline.database.models import ApiKey, EventTicket
 from anime_pipeline.settings import Settings
 from anime_pipeline.web.problems import ProblemError
 from anime_pipeline.web.state import state_of
@@ -30,6 +30,9 @@ from anime_pipeline.web.transactions import in_one_transaction
 
 Access = Literal["anyone", "viewer", "artist", "supervisor", "admin"]
 Endpoint = TypeVar("Endpoint", bound=Callable[..., Any])
+
+TICKET_PATHS = ("/api/anime/events", "/api/anime/ws")
+"""What a browser opens without headers of its own: there a ticket, valid once, stands for the key."""
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 _FORWARDING = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
@@ -84,6 +87,12 @@ async def _identified(connection: HTTPConnection, access: Access) -> Caller:
     state = state_of(connection)
     address = connection.client.host if connection.client else "unknown"
     scheme, _, secret = connection.headers.get("authorization", "").partition(" ")
+    if not scheme and "ticket" in connection.query_params and connection.url.path.startswith(TICKET_PATHS):
+        state.rate.spend(f"address {address}")
+        holder = await run_in_threadpool(redeem, state.engine, connection.query_params["ticket"])
+        if holder is None:
+            raise _unauthorized("The ticket is unknown, used or expired.")
+        return holder
     if not scheme:
         state.rate.spend(f"address {address}")
         if access == "anyone":
@@ -100,6 +109,18 @@ async def _identified(connection: HTTPConnection, access: Access) -> Caller:
     if caller is None:
         raise _unauthorized("The key is unknown, expired or revoked.")
     return caller
+
+
+def redeem(engine: Engine, ticket: str) -> Caller | None:
+    """The holder of a ticket, which is used up by this; None for one that is unknown, used or expired."""
+    query = (
+        delete(EventTicket)
+        .where(EventTicket.ticket_sha256 == sha256_of(ticket))
+        .returning(EventTicket.actor, EventTicket.role, EventTicket.expires_at > func.now())
+    )
+    with engine.begin() as connection:
+        row = connection.execute(query).one_or_none()
+    return Caller(row[0], cast(Role, row[1])) if row is not None and row[2] else None
 
 
 def _unauthorized(detail: str) -> ProblemError:
@@ -156,7 +177,7 @@ def find_caller(engine: Engine, secret: str) -> Caller | None:
             return None
         if row.stale:
             connection.execute(update(ApiKey).where(ApiKey.id == row.id).values(last_used_at=func.now()))
-        return Caller(row.name, row.role, row.id)
+        return Caller(row.name, cast(Role, row.role), row.id)
 
 
 async def _caller(connection: HTTPConnection) -> Caller:

@@ -13,9 +13,26 @@ LARGEST_ID = 2**31 - 1
 
 
 class Model(BaseModel):
-    """An answer, or the body of a request."""
+    """An answer."""
 
     model_config = ConfigDict(extra="forbid", from_attributes=True, populate_by_name=True)
+
+
+class Body(Model):
+    """The body of a request: numbers are not text, and text is trimmed, as in a production file."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, str_strip_whitespace=True)
+
+
+def _without_defaults(schema: dict[str, Any]) -> None:
+    for shown in schema.get("properties", {}).values():
+        shown.pop("default", None)
+
+
+class Update(Body):
+    """A body whose fields stay as they are where they are not sent: its defaults are never read."""
+
+    model_config = ConfigDict(json_schema_extra=_without_defaults)
 
 
 def _storable(text: str) -> str:

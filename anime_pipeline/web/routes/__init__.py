@@ -1,5 +1,11 @@
 """Every router of the API, in the order of the document."""
 
-from anime_pipeline.web.routes import system
+from anime_pipeline.web.routes import characters, projects, story_bibles, system, traits
 
-ROUTERS = (system.router,)
+ROUTERS = (
+    system.router,
+    projects.router,
+    story_bibles.router,
+    traits.router,
+    characters.router,
+)
