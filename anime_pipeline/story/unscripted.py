@@ -138,7 +138,7 @@ def _episode(session: Session, profile: ProjectProfile) -> Episode:
     free = next((number for number in range(MAX_EPISODE, -1, -1) if number not in taken), None)
     if free is None:
         raise StoryError(
-            f"All episodes of {profile.slug} from 0 to {MAX_EPISODE} are in use: unscripted shots have no place.",
+            f"All episodes of {profile.slug} up to {MAX_EPISODE} are in use: unscripted shots have no place.",
             "Name a cut (cut_id) instead.",
         )
     episode = Episode(

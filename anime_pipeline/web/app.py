@@ -16,6 +16,7 @@ from anime_pipeline.database.session import make_engine
 from anime_pipeline.settings import Settings, get_settings
 from anime_pipeline.web import problems
 from anime_pipeline.web.entrance import Entrance
+from anime_pipeline.web.event_hub import EventHub
 from anime_pipeline.web.problems import Problem
 from anime_pipeline.web.rate_limit import RateLimit
 from anime_pipeline.web.routes import ROUTERS
@@ -42,7 +43,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
         redoc_url=None,
     )
-    app.state.api = ApiState(settings, engine, RateLimit(settings.api_requests_per_minute))
+    app.state.api = ApiState(
+        settings, engine, RateLimit(settings.api_requests_per_minute), EventHub(engine)
+    )
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)
@@ -64,6 +67,7 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state: ApiState = app.state.api
     current_default_thread_limiter().total_tokens = state.settings.api_threads
     yield
+    await state.events.close()
     state.engine.dispose()
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from starlette.requests import HTTPConnection
 
 from anime_pipeline.settings import Settings
+from anime_pipeline.web.event_hub import EventHub
 from anime_pipeline.web.rate_limit import RateLimit
 
 
@@ -21,6 +22,7 @@ class ApiState:
     settings: Settings
     engine: Engine
     rate: RateLimit
+    events: EventHub
 
 
 def state_of(connection: HTTPConnection) -> ApiState:

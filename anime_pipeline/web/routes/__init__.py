@@ -1,6 +1,6 @@
 """Every router of the API, in the order of the document."""
 
-from anime_pipeline.web.routes import characters, projects, story_bibles, system, traits
+from anime_pipeline.web.routes import characters, events, jobs, projects, story_bibles, system, traits
 
 ROUTERS = (
     system.router,
@@ -8,4 +8,6 @@ ROUTERS = (
     story_bibles.router,
     traits.router,
     characters.router,
+    jobs.router,
+    events.router,
 )
