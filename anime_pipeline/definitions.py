@@ -9,9 +9,11 @@ from anime_pipeline.defs.delivery import sensors as delivery_sensors
 from anime_pipeline.defs.jobs import ALL_JOBS
 from anime_pipeline.defs.maintenance import backups, migration
 from anime_pipeline.defs.quality import assets as quality_assets
+from anime_pipeline.defs.quality import batches as quality_batches
 from anime_pipeline.defs.quality import checks as quality_checks
 from anime_pipeline.defs.quality import sensors as quality_sensors
 from anime_pipeline.defs.rendering import assets as rendering_assets
+from anime_pipeline.defs.rendering import batches as rendering_batches
 from anime_pipeline.defs.rendering import reproduction
 from anime_pipeline.defs.rendering import sensors as rendering_sensors
 from anime_pipeline.defs.story import assets as story_assets
@@ -24,6 +26,8 @@ defs = dg.Definitions(
     asset_checks=dg.load_asset_checks_from_modules([quality_checks]),
     jobs=[
         *ALL_JOBS,
+        rendering_batches.render_batch,
+        quality_batches.measure_batch,
         reproduction.reproduce_takes,
         migration.migrate_database,
         backups.back_up_database,

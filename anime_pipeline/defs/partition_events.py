@@ -1,43 +1,98 @@
-"""Events of single partitions within a run that handles a range of them.
+"""Events of single partitions within a run that handles many of them: a range, or a list of keys.
 
 Dagster records a range's output for all of its partitions or, when the step raises, for none. Finished cuts
-must not be lost with a failed one, so they are then recorded one by one before the step fails.
+must not be lost with a failed one, so they are then recorded one by one before the step fails. A run of
+scattered cuts has no partitions of its own: its cuts are always recorded one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import dagster as dg
+from dagster._core.execution.context.metadata_logging import (
+    AssetMetadataHandle,
+    OutputMetadataAccumulator,
+    OutputMetadataHandle,
+)
 
 Metadata = Mapping[str, dg.MetadataValue]
 
 
-def record_partitions(
-    context: dg.OpExecutionContext,
-    asset_key: str,
-    finished: Mapping[str, Metadata],
-    failed: Mapping[str, str],
-) -> None:
-    """Give each finished partition its metadata; with failed ones (key → reason) the step fails naming them.
+@dataclass(frozen=True)
+class Batch:
+    """What became of a run's cuts: ``finished`` with what the UI shows of each, ``failed`` with the reason.
+
+    ``left`` were not begun, because their time was over. ``versions`` are data versions of finished cuts.
+    """
+
+    finished: Mapping[str, Metadata]
+    failed: Mapping[str, str] = field(default_factory=dict)
+    left: Collection[str] = ()
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def record_range(context: dg.OpExecutionContext, asset_key: str, batch: Batch) -> Iterator[dg.Output[None]]:
+    """Record the partitions of a range's run, whose output is yielded only where all of them are finished.
+
+    The op's output must not be required: without it Dagster records no partition and runs nothing downstream.
 
     Raises:
-        dagster.Failure: when ``failed`` is not empty; every finished partition is recorded by then.
+        dagster.Failure: when a cut has failed; every finished partition is recorded by then.
     """
-    if not failed:
-        asset_context = dg.AssetExecutionContext.get()
-        for key, metadata in finished.items():
-            asset_context.add_asset_metadata(metadata, asset_key=asset_key, partition_key=key)
+    if batch.failed or batch.left:
+        record_one_by_one(context, asset_key, batch)
         return
-    for key, metadata in finished.items():
-        context.log_event(dg.AssetMaterialization(asset_key=asset_key, partition=key, metadata=metadata))
-    lines = [f"{key}: {reason}" for key, reason in sorted(failed.items())]
+    _show_with_output(asset_key, batch.finished)
+    yield dg.Output(None)
+
+
+def record_one_by_one(context: dg.OpExecutionContext, asset_key: str, batch: Batch) -> None:
+    """Record the finished partitions by an event each.
+
+    Raises:
+        dagster.Failure: when a cut has failed, naming all that have.
+    """
+    for key, metadata in batch.finished.items():
+        version = batch.versions.get(key)
+        context.log_event(
+            dg.AssetMaterialization(
+                asset_key=asset_key,
+                partition=key,
+                metadata=metadata,
+                tags={"dagster/data_version": version} if version else None,
+            )
+        )
+    if batch.left:
+        context.log.info(f"{len(batch.left)} cuts were not begun before the end of the render hours")
+    if batch.failed:
+        _fail(batch)
+
+
+def _fail(batch: Batch) -> None:
+    lines = [f"{key}: {reason}" for key, reason in sorted(batch.failed.items())]
     raise dg.Failure(
-        description=f"{len(failed)} of {len(failed) + len(finished)} cuts failed\n" + "\n".join(lines),
-        metadata={"failed": dg.MetadataValue.json(dict(failed))},
+        description=f"{len(batch.failed)} of {len(batch.failed) + len(batch.finished)} cuts failed\n"
+        + "\n".join(lines),
+        metadata={"failed": dg.MetadataValue.json(dict(batch.failed))},
         allow_retries=False,
     )
+
+
+def _show_with_output(asset_key: str, shown: Mapping[str, Metadata]) -> None:
+    """Let each partition's event carry its metadata when the output is recorded.
+
+    ``add_asset_metadata`` does this too, but reads all partitions of the definition for each one.
+    """
+    step = dg.AssetExecutionContext.get().op_execution_context.get_step_execution_context()
+    added: dict[AssetMetadataHandle | OutputMetadataHandle, Mapping[str, Any]] = {
+        AssetMetadataHandle(asset_key=dg.AssetKey(asset_key), partition_key=key): dict(metadata)
+        for key, metadata in shown.items()
+    }
+    known = step._metadata_accumulator.per_output_metadata
+    step._metadata_accumulator = OutputMetadataAccumulator(per_output_metadata={**known, **added})
 
 
 @dataclass(frozen=True)

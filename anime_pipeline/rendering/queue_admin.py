@@ -131,11 +131,16 @@ def retry(session: Session, target: str) -> list[QueuedTake]:
 def reprioritise(session: Session, target: str, priority: int) -> list[QueuedTake]:
     """Give waiting takes another priority; the higher goes first. What is being rendered goes on."""
     takes = resolve(session, target, ("queued", "processing"))
+    set_priority(session, [take.job_id for take in takes], priority)
+    return takes
+
+
+def set_priority(session: Session, job_ids: Collection[int], priority: int) -> None:
+    """Give these takes a priority; the higher goes first, 0 is usual."""
     session.execute(
         text("UPDATE render_queue SET priority = :priority WHERE job_id = ANY(:job_ids)"),
-        {"priority": priority, "job_ids": [take.job_id for take in takes]},
+        {"priority": priority, "job_ids": list(job_ids)},
     )
-    return takes
 
 
 def cancel(session: Session, target: str) -> list[QueuedTake]:

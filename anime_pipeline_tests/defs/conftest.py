@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -53,7 +53,24 @@ class Line:
 
     def run(self, job: str, keys: list[str]) -> dg.ExecuteInProcessResult:
         """Run a job over a range of partitions."""
-        job_def = dg.Definitions.merge(
+        return self.execute(job, range_tags(keys))
+
+    def execute(
+        self, job: str, tags: Mapping[str, str], config: Mapping[str, Any] | None = None
+    ) -> dg.ExecuteInProcessResult:
+        """Run a job with these tags and this config."""
+        return self._job(job).execute_in_process(
+            instance=self.instance, tags=dict(tags), run_config=dict(config or {}), raise_on_error=False
+        )
+
+    def create_run(self, job: str, tags: Mapping[str, str], config: Mapping[str, Any]) -> dg.DagsterRun:
+        """A run that is under way and does nothing."""
+        return self.instance.create_run_for_job(
+            self._job(job), tags=dict(tags), run_config=dict(config), status=dg.DagsterRunStatus.STARTED
+        )
+
+    def _job(self, job: str) -> dg.JobDefinition:
+        return dg.Definitions.merge(
             dg.Definitions(resources={"studio": StudioResource(self.studio.settings)}),
             dg.Definitions(
                 assets=defs.assets,
@@ -63,7 +80,6 @@ class Line:
                 resources={"io_manager": dg.mem_io_manager},
             ),
         ).resolve_job_def(job)
-        return job_def.execute_in_process(instance=self.instance, tags=range_tags(keys), raise_on_error=False)
 
     def recorded(self, asset: str) -> set[str]:
         """Partitions of an asset that are materialized."""

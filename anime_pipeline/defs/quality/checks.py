@@ -4,7 +4,7 @@ Checks of single cuts don't block: one bad cut would turn a whole batch's run re
 episode block the master in front of which they stand.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import dagster as dg
@@ -52,15 +52,24 @@ def cut_checks(
     context: dg.AssetCheckExecutionContext, studio: dg.ResourceParam[Studio]
 ) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
     """Every metric of every cut in the run, from the database."""
-    keys = list(context.partition_keys)
+    selected = [spec for spec in (*CUT_CHECKS, TAKE_GATE) if spec.key in context.selected_asset_check_keys]
+    yield from cut_evaluations(studio, context.partition_keys, selected)
+    for spec in selected:
+        yield dg.Output(None, output_name=spec.get_python_identifier())
+
+
+def cut_evaluations(
+    studio: Studio, cut_keys: Sequence[str], specs: Sequence[dg.AssetCheckSpec] = (*CUT_CHECKS, TAKE_GATE)
+) -> list[dg.AssetCheckEvaluation]:
+    """What the checks of cuts say, from the database; nothing of a metric that a take's phase leaves open."""
     with studio.session() as session:
-        scores = take_scores(session, list(standing_takes(session, keys).values()))
+        scores = take_scores(session, list(standing_takes(session, cut_keys).values()))
     by_cut = {take.cut_key: take for take in scores.values()}
-    for spec in [*CUT_CHECKS, TAKE_GATE]:
-        if spec.key in context.selected_asset_check_keys:
-            outcomes = (_cut_outcome(spec.name, key, by_cut.get(key)) for key in keys)
-            yield from check_evaluations(spec, [outcome for outcome in outcomes if outcome is not None])
-            yield dg.Output(None, output_name=spec.get_python_identifier())
+    found: list[dg.AssetCheckEvaluation] = []
+    for spec in specs:
+        outcomes = (_cut_outcome(spec.name, key, by_cut.get(key)) for key in cut_keys)
+        found += check_evaluations(spec, [outcome for outcome in outcomes if outcome is not None])
+    return found
 
 
 def _cut_outcome(name: str, key: str, take: TakeScores | None) -> Outcome | None:
