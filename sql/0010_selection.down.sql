@@ -16,7 +16,7 @@ BEGIN
 END;
 $$;
 
-DROP INDEX studio.take_media_sha256;
+DROP INDEX studio.take_media_sha256, studio.gate_verdicts_job;
 DROP TABLE studio.delivery_takes, studio.take_choices, studio.continuity_distances, studio.selection_scores;
 ALTER TABLE studio.takes DROP COLUMN media_removed_at, DROP COLUMN pruned_at;
 ALTER TABLE studio.project_profiles DROP COLUMN retention, DROP COLUMN selection;

@@ -63,5 +63,8 @@ CREATE TABLE studio.delivery_takes (
 );
 CREATE INDEX delivery_takes_job ON studio.delivery_takes (job_id);
 
+-- The newest verdict on each take of a cut.
+CREATE INDEX gate_verdicts_job ON studio.gate_verdicts (job_id, id DESC) WHERE job_id IS NOT NULL;
+
 -- Files are looked up by content when it is asked whether another take shows them too.
 CREATE INDEX take_media_sha256 ON studio.take_media (sha256);

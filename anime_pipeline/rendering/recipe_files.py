@@ -23,7 +23,7 @@ from anime_pipeline.errors import UserError
 from anime_pipeline.media.store import MediaStore
 from anime_pipeline.rendering.environment import environment_of_take
 from anime_pipeline.rendering.recipes import recipe_hash
-from anime_pipeline.rendering.takes import TakeError, take_files
+from anime_pipeline.rendering.takes import LIST_TAKES, TakeError, take_files
 from anime_pipeline.rendering.templates import Graph
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import CutKind
@@ -116,7 +116,7 @@ def write_recipe_file(session: Session, settings: Settings, job_id: int, path: P
     """Write a finished take's recipe, with its inputs and its pictures, into one file."""
     row = session.execute(_TAKE, {"job_id": job_id}).one_or_none()
     if row is None:
-        raise TakeError(f"job {job_id} is no take", "anime-pipeline takes CUT lists the takes of a cut")
+        raise TakeError(f"job {job_id} is no take", LIST_TAKES)
     if row.status != "completed":
         raise TakeError(f"take {job_id} is not finished ({row.status})", "render it first")
     taken = dict(row._mapping)

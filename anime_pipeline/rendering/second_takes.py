@@ -16,7 +16,7 @@ from anime_pipeline.rendering.extraction.samplers import is_sampler
 from anime_pipeline.rendering.planning import wait_for_other_planners
 from anime_pipeline.rendering.recipes import output_nodes
 from anime_pipeline.rendering.servers import render_servers
-from anime_pipeline.rendering.takes import TakeError
+from anime_pipeline.rendering.takes import LIST_TAKES, TakeError
 from anime_pipeline.rendering.templates import Graph
 from anime_pipeline.settings import Settings
 
@@ -58,7 +58,7 @@ def queue_second_takes(session: Session, job_ids: Collection[int]) -> dict[int, 
     for job_id in wanted:
         row = found.get(job_id)
         if row is None:
-            raise TakeError(f"job {job_id} is no take", "anime-pipeline takes CUT lists the takes of a cut")
+            raise TakeError(f"job {job_id} is no take", LIST_TAKES)
         if row.reproduces_job_id is not None:
             raise TakeError(
                 f"take {job_id} renders take {row.reproduces_job_id} again",

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import MediaFile, Recipe, Take, TakeMedia
 from anime_pipeline.errors import UserError
-from anime_pipeline.rendering.current_takes import current_takes
 from anime_pipeline.rendering.templates import Graph
-from anime_pipeline.settings import Settings
+
+LIST_TAKES = "anime-pipeline takes list CUT names the takes of a cut"
 
 
 class TakeError(UserError):
@@ -38,7 +39,8 @@ class TakeFile:
 @dataclass(frozen=True)
 class TakeInfo:
     """A take with its files. ``verdict`` is the newest judgement of this take:
-    passed, failed or incomplete. One that ``reproduces`` another is never selected.
+    passed, failed or incomplete. One that ``reproduces`` another is never selected, nor one that was pruned:
+    its film and frames are gone from the store, its thumbnail is there.
     """
 
     job_id: int
@@ -56,32 +58,31 @@ class TakeInfo:
     selected: bool
     verdict: str | None
     reproduces_job_id: int | None
+    pruned_at: datetime | None
     files: tuple[TakeFile, ...]
 
     @property
     def film(self) -> TakeFile | None:
-        """The file that is shown: the film, or the only or first picture."""
+        """The file that is shown: the film, or the only or first picture; None once the take was pruned."""
         shown = [file for file in self.files if file.role in ("film", "frame")]
-        return shown[0] if shown else None
+        return shown[0] if shown and self.pruned_at is None else None
 
 
 _TAKES = text("""
     SELECT t.job_id, t.cut_id, p.cut_key, t.take_number, j.status, j.error_message, t.recipe_hash,
            r.template_name, t.server_kind, t.pixels_sha256, a.gpu_seconds, COALESCE(a.attempts, 0) AS
-           attempts, t.selected, v.verdict, t.reproduces_job_id
+           attempts, t.selected, v.verdict, t.reproduces_job_id, t.pruned_at
     FROM studio.takes t
     JOIN jobs j ON j.id = t.job_id
     JOIN studio.recipes r USING (recipe_hash)
     JOIN studio.cut_profiles p ON p.cut_id = t.cut_id
-    LEFT JOIN (
-        SELECT job_id, count(*) AS attempts,
-               max(gpu_seconds) FILTER (WHERE outcome = 'succeeded') AS gpu_seconds
-        FROM studio.render_attempts GROUP BY job_id
-    ) a ON a.job_id = t.job_id
-    LEFT JOIN (
-        SELECT DISTINCT ON (job_id) job_id, verdict FROM studio.gate_verdicts WHERE scope = 'cut'
-        ORDER BY job_id, id DESC
-    ) v ON v.job_id = t.job_id
+    LEFT JOIN LATERAL (
+        SELECT count(*) AS attempts, max(gpu_seconds) FILTER (WHERE outcome = 'succeeded') AS gpu_seconds
+        FROM studio.render_attempts WHERE job_id = t.job_id
+    ) a ON TRUE
+    LEFT JOIN LATERAL (
+        SELECT verdict FROM studio.gate_verdicts WHERE job_id = t.job_id ORDER BY id DESC LIMIT 1
+    ) v ON TRUE
     WHERE p.cut_key = ANY(:cut_keys)
 """)
 
@@ -116,52 +117,18 @@ def take_graph(session: Session, job_id: int) -> Graph:
     """The graph of a take's recipe; raises :class:`TakeError` for a job that is no take."""
     graph: Graph | None = session.scalar(select(Recipe.workflow).join(Take).where(Take.job_id == job_id))
     if graph is None:
-        raise TakeError(f"job {job_id} is no take", "anime-pipeline takes CUT lists the takes of a cut")
+        raise TakeError(f"job {job_id} is no take", LIST_TAKES)
     return graph
 
 
-def select_take(session: Session, job_id: int) -> None:
-    """Make a finished take the one that is shown for its cut. Raises :class:`TakeError`."""
-    _select(session, [job_id])
+def select_takes(session: Session, job_ids: Collection[int]) -> None:
+    """Make finished takes, at most one of a cut, the ones that are shown for their cuts.
 
-
-def select_best(session: Session, settings: Settings, cut_keys: Collection[str]) -> dict[str, int | None]:
-    """Select for each cut its newest finished take of the story as it is now that passed its gate.
-
-    A selected take that is current and has passed stays selected, so that a person's choice stands. Where
-    takes of the current story are finished and none has passed, none is selected; where none is finished,
-    the selection stays as it was. The selected job ids by cut key, None for none.
+    Raises :class:`TakeError` for one that cannot be shown.
     """
-    keys = sorted(set(cut_keys))
-    current = current_takes(session, settings, keys)
-    takes: dict[str, list[TakeInfo]] = {key: [] for key in keys}
-    for take in list_takes(session, keys):
-        if take.reproduces_job_id is None:
-            takes[take.cut_key].append(take)
-    chosen, emptied = [], []
-    result: dict[str, int | None] = {}
-    for key in keys:
-        before = next((take.job_id for take in takes[key] if take.selected), None)
-        shown = [take for take in takes[key] if take.status == "completed" and take.job_id in current[key]]
-        passed = [take for take in shown if take.verdict == "passed"]
-        best = next((take for take in passed if take.selected), passed[-1] if passed else None)
-        result[key] = best.job_id if best else (None if shown else before)
-        if best is not None and not best.selected:
-            chosen.append(best.job_id)
-        elif best is None and shown and before is not None:
-            emptied.append(shown[0].cut_id)
-    session.execute(
-        text("UPDATE studio.takes SET selected = FALSE WHERE cut_id = ANY(:cut_ids) AND selected"),
-        {"cut_ids": emptied},
-    )
-    session.execute(text("UPDATE cuts SET output_path = NULL WHERE id = ANY(:cut_ids)"), {"cut_ids": emptied})
-    _select(session, chosen)
-    return result
-
-
-def _select(session: Session, job_ids: list[int]) -> None:
     if not job_ids:
         return
+    wanted = {"job_ids": list(job_ids)}
     # Unselected first: at most one take of a cut may be selected at any moment.
     session.execute(
         text("""
@@ -169,26 +136,59 @@ def _select(session: Session, job_ids: list[int]) -> None:
             WHERE selected AND NOT job_id = ANY(:job_ids)
               AND cut_id IN (SELECT cut_id FROM studio.takes WHERE job_id = ANY(:job_ids))
         """),
-        {"job_ids": job_ids},
+        wanted,
     )
     done = session.execute(
         text("""
             WITH chosen AS (
                 UPDATE studio.takes t SET selected = TRUE FROM jobs j
                 WHERE j.id = t.job_id AND j.status = 'completed' AND t.job_id = ANY(:job_ids)
-                  AND t.reproduces_job_id IS NULL
+                  AND t.reproduces_job_id IS NULL AND t.pruned_at IS NULL
                 RETURNING t.job_id, t.cut_id, j.output_path
             ), shown AS (
                 UPDATE cuts SET output_path = chosen.output_path FROM chosen WHERE cuts.id = chosen.cut_id
             )
             SELECT job_id FROM chosen
         """),
-        {"job_ids": job_ids},
+        wanted,
     )
     missing = set(job_ids) - set(done.scalars())
     if missing:
-        listed = ", ".join(str(job_id) for job_id in sorted(missing))
-        raise TakeError(
-            f"take {listed} is not finished, or renders another take again, so it cannot be selected",
-            "choose a finished take",
-        )
+        raise _unselectable(session, min(missing))
+
+
+def unselect_takes(session: Session, cut_ids: Collection[int]) -> None:
+    """Leave these cuts without a selected take."""
+    cuts = {"cut_ids": list(cut_ids)}
+    session.execute(
+        text("UPDATE studio.takes SET selected = FALSE WHERE cut_id = ANY(:cut_ids) AND selected"), cuts
+    )
+    session.execute(text("UPDATE cuts SET output_path = NULL WHERE id = ANY(:cut_ids)"), cuts)
+
+
+def pruned_error(job_id: int) -> TakeError:
+    """What is said of a take whose media were removed to free space."""
+    return TakeError(
+        f"the media of take {job_id} were pruned",
+        f"anime-pipeline reproduce {job_id}: it is rendered again, and is whole if the same pixels come out",
+    )
+
+
+def _unselectable(session: Session, job_id: int) -> TakeError:
+    row = session.execute(
+        text("""
+            SELECT j.status, t.reproduces_job_id, t.pruned_at
+            FROM studio.takes t JOIN jobs j ON j.id = t.job_id WHERE t.job_id = :job_id
+        """),
+        {"job_id": job_id},
+    ).one_or_none()
+    if row is None:
+        return TakeError(f"job {job_id} is no take", LIST_TAKES)
+    if row.pruned_at is not None:
+        return pruned_error(job_id)
+    if row.reproduces_job_id is not None:
+        again = f"take {job_id} renders take {row.reproduces_job_id} again, so it cannot be selected"
+        return TakeError(again, f"select {row.reproduces_job_id}")
+    return TakeError(
+        f"take {job_id} is not finished ({row.status}), so it cannot be selected", "choose a finished take"
+    )

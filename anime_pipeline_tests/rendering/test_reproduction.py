@@ -14,7 +14,8 @@ from anime_pipeline.media.store import MediaStore
 from anime_pipeline.quality.reproducibility import record_reproductions
 from anime_pipeline.rendering.environment import environment_changes, environment_of_take
 from anime_pipeline.rendering.reproduction import ReproductionReport, reproduce
-from anime_pipeline.rendering.takes import TakeError, list_takes, select_best, select_take
+from anime_pipeline.rendering.takes import TakeError, list_takes, select_takes
+from anime_pipeline.review.selection import select_best
 from anime_pipeline_tests.rendering.studio import Studio, production, stills
 
 
@@ -65,12 +66,12 @@ def test_a_second_take_stands_for_nothing_and_leaves_the_first_as_it_was(studio:
             False,
         )
         with pytest.raises(TakeError):
-            select_take(session, second)
+            select_takes(session, [second])
     with pytest.raises(TakeError, match="again"):
         reproduce(studio.settings, [second])
     # A retake gets the next number, and a changed cut is stale by what its first take says.
-    (retake,) = studio.plan(new_takes=True)
-    assert retake.take_number == 3
+    (retake,) = studio.retake()
+    assert retake.answered_by_take == 3
 
 
 def test_a_first_take_that_is_gone_is_not_stood_in_for(studio: Studio) -> None:

@@ -42,6 +42,8 @@ class ProjectProfile(Base):
     identity_backend: Mapped[str] = mapped_column(String(20), server_default="ccip")
     selection: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     retention: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    seed_policy: Mapped[str] = mapped_column(String(10), server_default="derived")
+    budget: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     source_path: Mapped[str | None]
     source_sha256: Mapped[str | None] = mapped_column(CHAR(64))
     updated_at: Mapped[Timestamp]
@@ -67,6 +69,10 @@ class CutProfile(Base):
     spec: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
     omitted_at: Mapped[datetime | None]
     updated_at: Mapped[Timestamp]
+    drawn_seed: Mapped[int] = mapped_column(
+        BigInteger,
+        server_default=text("(floor((random() * ('9007199254740992'::bigint)::double precision)))::bigint"),
+    )
 
 
 class MediaFile(Base):
@@ -116,6 +122,7 @@ class Take(Base):
         UniqueConstraint("cut_id", "take_number"),
         Index("takes_one_selected", "cut_id", unique=True, postgresql_where=text("selected")),
         Index("takes_recipe", "recipe_hash"),
+        Index("takes_story", "cut_id", "story_hash"),
         Index(
             "takes_reproduces", "reproduces_job_id", postgresql_where=text("reproduces_job_id IS NOT NULL")
         ),
@@ -148,6 +155,7 @@ class Take(Base):
     pruned_at: Mapped[datetime | None]
     media_removed_at: Mapped[datetime | None]
     variant: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    story_hash: Mapped[str | None] = mapped_column(CHAR(64))
 
 
 class TakeMedia(Base):
@@ -302,6 +310,7 @@ class GateVerdict(Base):
     __tablename__ = "gate_verdicts"
     __table_args__ = (
         Index("gate_verdicts_newest", "scope_key", "phase", text("id DESC")),
+        Index("gate_verdicts_job", "job_id", text("id DESC"), postgresql_where=text("job_id IS NOT NULL")),
         {"schema": "studio"},
     )
 
