@@ -5,6 +5,10 @@ BEGIN
         RAISE EXCEPTION 'table studio.outbox holds events that are not delivered, which undoing 0013_echo_brain would delete'
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
+    IF EXISTS (SELECT FROM studio.take_rejections) THEN
+        RAISE EXCEPTION 'table studio.take_rejections holds rows, which undoing 0013_echo_brain would delete'
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
     IF EXISTS (SELECT FROM studio.inbox) THEN
         RAISE EXCEPTION 'table studio.inbox holds rows, which undoing 0013_echo_brain would delete'
             USING ERRCODE = 'object_not_in_prerequisite_state';
@@ -19,4 +23,4 @@ DROP FUNCTION studio.tell_of_job();
 DROP FUNCTION studio.write_event(TEXT, INTEGER, JSONB);
 DROP FUNCTION studio.job_facts(INTEGER);
 DROP FUNCTION studio.supervisor_listens();
-DROP TABLE studio.inbox, studio.outbox, studio.echo_task_jobs, studio.echo_worker;
+DROP TABLE studio.take_rejections, studio.inbox, studio.outbox, studio.echo_task_jobs, studio.echo_worker;

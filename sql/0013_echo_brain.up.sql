@@ -73,6 +73,14 @@ CREATE TABLE studio.inbox (
 );
 CREATE INDEX inbox_newest ON studio.inbox (received_at DESC);
 
+-- Takes that were turned down, by the supervisor or a person: none is selected by its score again.
+CREATE TABLE studio.take_rejections (
+    job_id          INTEGER PRIMARY KEY REFERENCES studio.takes (job_id) ON DELETE CASCADE,
+    rejected_by     VARCHAR(120) NOT NULL CHECK (btrim(rejected_by) <> ''),
+    reason          TEXT NOT NULL DEFAULT '',
+    rejected_at     TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+
 CREATE FUNCTION studio.supervisor_listens() RETURNS BOOLEAN LANGUAGE sql STABLE AS $$
     SELECT EXISTS (SELECT FROM studio.echo_worker
                    WHERE supervisor_url IS NOT NULL AND seen_at > clock_timestamp() - interval '7 days')

@@ -4,8 +4,15 @@ from anime_pipeline.database.models.access import ApiKey, AuditEntry, Idempotent
 from anime_pipeline.database.models.api import EventTicket, JobEvent, MeasureRequest
 from anime_pipeline.database.models.base import Base, Seed
 from anime_pipeline.database.models.decisions import GateOverride, ThresholdChange
-from anime_pipeline.database.models.echo import EchoTaskJob, EchoWorker, InboxMessage, OutboxEvent
+from anime_pipeline.database.models.echo import (
+    EchoTaskJob,
+    EchoWorker,
+    InboxMessage,
+    OutboxEvent,
+    TakeRejection,
+)
 from anime_pipeline.database.models.fleet import RenderServer
+from anime_pipeline.database.models.retakes import CutReview, Retake
 from anime_pipeline.database.models.selection import (
     ContinuityDistance,
     DeliveryTake,
@@ -74,6 +81,7 @@ __all__ = [
     "ContinuityDistance",
     "Cut",
     "CutProfile",
+    "CutReview",
     "Delivery",
     "DeliveryTake",
     "EchoTaskJob",
@@ -107,6 +115,7 @@ __all__ = [
     "RenderQueueItem",
     "RenderServer",
     "Reproduction",
+    "Retake",
     "Scene",
     "SceneCharacter",
     "Seed",
@@ -120,6 +129,7 @@ __all__ = [
     "Take",
     "TakeChoice",
     "TakeMedia",
+    "TakeRejection",
     "ThresholdChange",
     "UserInteraction",
     "UserPreference",

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from sqlalchemy import CHAR, BigInteger, Boolean, DateTime, ForeignKey, Index, String, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from anime_pipeline.database.models.base import Base, Now
+from anime_pipeline.database.models.base import Base, Now, Timestamp
 
 Moment = Annotated[datetime, mapped_column(DateTime(timezone=True))]
 _CLOCK = text("clock_timestamp()")
@@ -50,6 +50,20 @@ class EchoTaskJob(Base):
     task_id: Mapped[str] = mapped_column(String(200), primary_key=True)
     job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=Now)
+
+
+class TakeRejection(Base):
+    """A take that was turned down: it is never selected by its score again."""
+
+    __tablename__ = "take_rejections"
+    __table_args__ = ({"schema": "studio"},)
+
+    job_id: Mapped[int] = mapped_column(
+        ForeignKey("studio.takes.job_id", ondelete="CASCADE"), primary_key=True
+    )
+    rejected_by: Mapped[str] = mapped_column(String(120))
+    reason: Mapped[str] = mapped_column(server_default="")
+    rejected_at: Mapped[Timestamp]
 
 
 class OutboxEvent(Base):
