@@ -14,6 +14,7 @@ from anime_pipeline.rendering.takes import TakeInfo, list_takes, select_takes, u
 from anime_pipeline.review.choices import choose_take, release_choice, wait_for_other_selections
 from anime_pipeline.review.continuity import continuity_of
 from anime_pipeline.review.formula import Found
+from anime_pipeline.review.rejections import rejected_takes
 from anime_pipeline.review.scoring import ScoredTake, Scorer, TakeScore, store_scores
 from anime_pipeline.settings import Settings
 
@@ -37,7 +38,7 @@ def select_best(session: Session, settings: Settings, cut_keys: Collection[str])
     """Select the take of each cut, and score all that are of the story as it is now.
 
     A person's choice stands. Else it is the best by score among the finished, unpruned takes of the present
-    story that passed their gate; of equal scores, the newest. Where such takes are finished and none has
+    story that passed their gate and were not turned down; of equal scores, the newest. Where such takes are finished and none has
     passed, none is selected; where none is finished, the selection stays as it was.
 
     Continuous cuts that follow in a scene are scored and selected again too, in story order, since the take
@@ -78,8 +79,10 @@ class _Selection:
         self._cuts = [cut for cut in cuts if cut.is_looked_at]
         keys = [cut.key for cut in self._cuts]
         self._takes: dict[str, list[TakeInfo]] = {key: [] for key in keys}
+        rejected = rejected_takes(session, keys)
         for take in list_takes(session, keys):
-            if take.reproduces_job_id is None and take.status == "completed" and take.pruned_at is None:
+            stands = take.reproduces_job_id is None and take.job_id not in rejected
+            if stands and take.status == "completed" and take.pruned_at is None:
                 self._takes[take.cut_key].append(take)
         self._current = current_takes(session, settings, keys)
         self._scorer = Scorer(session, list(_scored(self._cuts, self._takes)))
