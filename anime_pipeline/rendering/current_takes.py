@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -10,25 +10,10 @@ from sqlalchemy.orm import Session
 from anime_pipeline.database.models import Take
 from anime_pipeline.rendering.continuity import load_render_contexts
 from anime_pipeline.rendering.planning import picture_suffixes
-from anime_pipeline.rendering.recipes import compose_recipe
-from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary
+from anime_pipeline.rendering.recipes import is_current
+from anime_pipeline.rendering.templates import TemplateLibrary
 from anime_pipeline.rendering.variants import Variant
 from anime_pipeline.settings import Settings
-from anime_pipeline.story.context import CutContext
-
-
-def is_current(
-    context: CutContext,
-    library: TemplateLibrary,
-    suffixes: Mapping[str, str],
-    recipe_hash: str,
-    variant: Variant,
-) -> bool:
-    """Whether a take with this recipe, made as this variant, shows the cut as its story is now."""
-    try:
-        return compose_recipe(context, library, suffixes, variant).recipe_hash == recipe_hash
-    except TemplateError:
-        return False
 
 
 def current_takes(session: Session, settings: Settings, cut_keys: Collection[str]) -> dict[str, set[int]]:

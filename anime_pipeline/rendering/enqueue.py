@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import insert as plain_insert
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -24,12 +25,13 @@ JOB_TYPES = {"still": "still_image", "loop": "animation_loop", "video": "full_vi
 
 @dataclass(frozen=True)
 class NewTake:
-    """A take to be rendered."""
+    """A take to be rendered. ``story_hash`` is the recipe of its cut's first variant."""
 
     context: CutContext
     recipe: Recipe
     take_number: int
     variant: Variant
+    story_hash: str
 
 
 def enqueue(session: Session, takes: list[NewTake]) -> list[int]:
@@ -55,7 +57,20 @@ def enqueue(session: Session, takes: list[NewTake]) -> list[int]:
         ],
     )  # fmt: skip
     session.execute(plain_insert(RenderQueueItem), [_queue_row(job_id, take) for job_id, take in numbered])
+    allow_attempts(session, job_ids)
     return job_ids
+
+
+def allow_attempts(session: Session, job_ids: Sequence[int]) -> None:
+    """Give queued takes as many attempts as the budgets of their cuts say."""
+    session.execute(
+        text("""
+            UPDATE render_queue q SET max_attempts = b.attempts
+            FROM render_queue mine CROSS JOIN LATERAL studio.budget_of(mine.cut_id) b
+            WHERE mine.job_id = ANY(:job_ids) AND q.id = mine.id AND q.max_attempts <> b.attempts
+        """),
+        {"job_ids": list(job_ids)},
+    )
 
 
 def _recipe_row(recipe: Recipe) -> dict[str, Any]:
@@ -95,6 +110,7 @@ def _take_row(job_id: int, take: NewTake) -> dict[str, Any]:
         "recipe_hash": take.recipe.recipe_hash,
         "ingredients": take.recipe.ingredients,
         "variant": take.variant.as_json(),
+        "story_hash": take.story_hash,
     }
 
 

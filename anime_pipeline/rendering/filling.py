@@ -23,10 +23,22 @@ class Absent:
         self.reason = reason
 
 
-def fill(template: Template, values: Mapping[str, Any]) -> Graph:
-    """The template's graph with ``values`` (slot → value or :class:`Absent`) filled in.
+class Scaled:
+    """A slot's value is what the graph has there, times ``factor``."""
 
-    Raises :class:`TemplateError` for an input that nothing fills, naming node and input.
+    def __init__(self, factor: float) -> None:
+        self.factor = factor
+
+    def of(self, own: float) -> float:
+        """The value; the graph's own as it stands where nothing is scaled."""
+        return own if self.factor == 1 else round(own * self.factor, 6)
+
+
+def fill(template: Template, values: Mapping[str, Any], smoother: bool = False) -> Graph:
+    """The template's graph with ``values`` (slot → value, :class:`Scaled` or :class:`Absent`) filled in.
+
+    ``smoother`` puts the template's smoother settings in as well, which win over slots. Raises
+    :class:`TemplateError` for an input that nothing fills, naming node and input.
     """
     graph = copy.deepcopy(template.graph)
     removed: set[str] = set()
@@ -37,6 +49,9 @@ def fill(template: Template, values: Mapping[str, Any]) -> Graph:
             node_id = template.node_id(target.node)
             if isinstance(value, list):
                 _chain(graph, node_id, target, value)
+            elif isinstance(value, Scaled):
+                inputs = graph[node_id]["inputs"]
+                inputs[target.input] = value.of(inputs[target.input])
             elif not isinstance(value, Absent):
                 graph[node_id]["inputs"][target.input] = _rounded(value, target)
             elif target.absent == "error":
@@ -47,6 +62,8 @@ def fill(template: Template, values: Mapping[str, Any]) -> Graph:
             elif target.absent == "remove":
                 removed |= {node_id, *(template.node_id(title) for title in target.also_remove)}
                 bypassed |= {template.node_id(title): names for title, names in target.bypassed.items()}
+    for setting in template.sidecar.smoother if smoother else ():
+        graph[template.node_id(setting.node)]["inputs"][setting.input] = setting.value
     for node_id, names in bypassed.items():
         _redirect(graph, node_id, [graph[node_id]["inputs"][name] for name in names])
     return _without(graph, removed | set(bypassed))
@@ -54,10 +71,18 @@ def fill(template: Template, values: Mapping[str, Any]) -> Graph:
 
 def check_serves(template: Template, context: CutContext, variant: Variant) -> None:
     """Raise :class:`TemplateError` when the cut asks for something that the template has no place for."""
+    if context.impossible is not None:
+        raise TemplateError(
+            f"{context.cut_key}: {context.impossible}", "anime-pipeline retake withdraw ID ends that retake"
+        )
     if context.kind not in template.sidecar.serves:
         raise TemplateError(
             f"workflow {template.name} serves {' and '.join(template.sidecar.serves)} cuts, "
             f"and {context.cut_key} is a {context.kind}"
+        )
+    if variant.smoother and not template.sidecar.smoother:
+        raise TemplateError(
+            f"workflow {template.name} has no smoother settings", "list them in its sidecar under smoother"
         )
     for what, places in _asked(context, variant).items():
         if not template.sidecar.slots.keys() & set(places):
@@ -79,6 +104,8 @@ def _asked(context: CutContext, variant: Variant) -> dict[str, tuple[str, ...]]:
         asked[f"the {context.fps} frames per second"] = ("fps",)
     if context.seed is not None or variant.number > 1:
         asked["the seed"] = ("seed",)
+    if variant.anchor_weight != 1:
+        asked["a stronger reference picture"] = ("anchor_weight",)
     if context.figures:
         asked["the cast of " + ", ".join(figure.name for figure in context.figures)] = ("figures", "positive")
     if context.location:

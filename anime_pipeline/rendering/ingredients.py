@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from anime_pipeline.rendering.canonical import canonical_json
-from anime_pipeline.rendering.filling import Absent
+from anime_pipeline.rendering.filling import Absent, Scaled
 from anime_pipeline.rendering.templates import TemplateError
 from anime_pipeline.rendering.variants import Variant
 from anime_pipeline.story.context import CutContext, Figure, Variation
@@ -45,16 +45,50 @@ def answer(slot: str, question: Question) -> Answer:
 
 
 def seed_of(context: CutContext, number: int) -> int:
-    """The seed of a variant, 0 to 2^64-1: the cut's own for the first, else the first 8 bytes of a sha256.
+    """The seed of a cut's rendering ``number`` (from 1), 0 to 2^64-1, by the cut's seed policy.
 
-    That hash is over ``<base>:<cut key>:<number>`` in ASCII, big-endian, where base is the cut's seed if it
-    has one and the bible's global seed otherwise.
+    derived: the cut's own seed for the first, else the first 8 bytes (big-endian) of the sha256 over
+    ``<base>:<cut key>:<number>`` in ASCII, where base is the cut's seed if it has one and the bible's global
+    seed otherwise. random: as derived, with the number that was drawn for the cut in place of the global
+    seed. sequential: the first derived one, and from there one more each time. fixed: always the first.
     """
+    if context.seed_policy == "fixed":
+        return _derived_seed(context, 1)
+    if context.seed_policy == "sequential":
+        return (_derived_seed(context, 1) + number - 1) % (MAX_SEED + 1)
+    return _derived_seed(context, number)
+
+
+def _derived_seed(context: CutContext, number: int) -> int:
     if context.seed is not None and number == 1:
         return context.seed
-    base = context.bible.global_seed if context.seed is None else context.seed
+    base = context.seed
+    if base is None:
+        base = context.drawn_seed if context.seed_policy == "random" else context.bible.global_seed
     digest = hashlib.sha256(f"{base}:{context.seed_key or context.cut_key}:{number}".encode()).digest()
     return int.from_bytes(digest[:8], "big")
+
+
+def direction_ingredients(context: CutContext, ingredients: Ingredients) -> Ingredients:
+    """Each direction that decides something among ``ingredients``, as ``direction.<retake>.<field>``."""
+    found: Ingredients = {}
+    for one in context.directions:
+        owner = slug(one.character or "")
+        decided = tuple(prefix.format(owner) for prefix in _DECIDED.get(one.field, ()))
+        if any(f"{name}.".startswith(decided) for name in ingredients):
+            whose = f".{owner}" if one.character else ""
+            found[f"direction.{one.retake_id}.{one.field}{whose}"] = one.value
+    return found
+
+
+# What a direction decides. One about a prompt is an ingredient of it by itself.
+_DECIDED: dict[str, tuple[str, ...]] = {
+    "camera": ("cut.camera_angle.",),
+    "action": ("cut.action_notes.",),
+    "seed": ("cut.seed.",),
+    "variation": tuple(f"character.{{}}.{kind}." for kind in ("outfit", "pose", "age_variant")),
+    "expression": ("character.{}.expression.", "character.{}.emotional_state."),
+}
 
 
 def picture_shas(context: CutContext) -> set[str]:
@@ -89,12 +123,15 @@ def _frames(question: Question) -> Answer:
 
 def _seed(question: Question) -> Answer:
     context = question.context
-    base = (
-        {"bible.global_seed": context.bible.global_seed}
-        if context.seed is None
-        else {"cut.seed": context.seed}
-    )
-    return seed_of(context, question.variant.number), base
+    parts: Ingredients = {}
+    if context.seed is not None:
+        parts["cut.seed"] = context.seed
+    elif context.seed_policy != "random":
+        parts["bible.global_seed"] = context.bible.global_seed
+    if context.seed_policy != "derived":  # takes from before there were policies are derived
+        owner = "cut" if context.has_own_seed_policy else "project"
+        parts[f"{owner}.seed_policy"] = context.seed_policy
+    return seed_of(context, question.variant.number), parts
 
 
 def _palette(question: Question) -> Answer:
@@ -274,6 +311,7 @@ _SLOTS: dict[str, Callable[[Question], Answer]] = {
     "kind": _text("cut", "kind"),
     "reference_image": _reference_image,
     "pose_image": _pose_image,
+    "anchor_weight": lambda question: (Scaled(question.variant.anchor_weight), {}),
     "first_frame": _first_frame,
     "last_frame": _last_frame,
     "model": _model,

@@ -31,6 +31,7 @@ class KnownTake:
     is_whole: bool
     is_reproduction: bool = False
     variant: Variant = FIRST
+    story_hash: str | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -44,7 +45,8 @@ class KnownTake:
 
 
 _TAKES = text("""
-    SELECT t.job_id, t.cut_id, t.take_number, t.recipe_hash, t.ingredients, t.variant, t.selected,
+    SELECT t.job_id, t.cut_id, t.take_number, t.recipe_hash, t.ingredients, t.variant, t.story_hash,
+           t.selected,
            j.status, j.error_message, COALESCE(m.files, '{}') AS files,
            t.reproduces_job_id IS NOT NULL AS is_reproduction
     FROM studio.takes t
@@ -76,7 +78,7 @@ def known_takes(
             KnownTake(
                 row.job_id, row.cut_id, row.take_number, row.recipe_hash, row.ingredients, row.status,
                 row.error_message, row.selected, whole, row.is_reproduction,
-                Variant.from_json(row.variant),
+                Variant.from_json(row.variant), row.story_hash,
             )
         )  # fmt: skip
     return takes

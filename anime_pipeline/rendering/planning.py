@@ -16,13 +16,11 @@ from anime_pipeline.rendering.enqueue import NewTake, enqueue
 from anime_pipeline.rendering.ingredients import picture_shas
 from anime_pipeline.rendering.known_takes import KnownTake, known_takes
 from anime_pipeline.rendering.queue import requeue
-from anime_pipeline.rendering.recipes import Recipe, compose_recipe
+from anime_pipeline.rendering.recipes import Recipe, compose_recipe, is_current
 from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary
 from anime_pipeline.rendering.variants import Variant
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import CutContext
-
-_MOST_TAKES = 1000
 
 
 @dataclass(frozen=True)
@@ -41,15 +39,12 @@ class PlannedCut:
     reason: str | None = None
 
 
-def plan_cuts(
-    session: Session, settings: Settings, cut_keys: Collection[str], new_takes: bool = False
-) -> list[PlannedCut]:
+def plan_cuts(session: Session, settings: Settings, cut_keys: Collection[str]) -> list[PlannedCut]:
     """Plan what is missing of the takes that these cuts want, in the order of their keys.
 
-    ``new_takes`` plans one further take of each cut instead, with a seed of its own (a retake). Failed takes
-    are queued again. Safe to call at once from several processes: planners of a project wait for each other
-    until the session's transaction ends. Nothing is rendered here; see
-    :func:`~anime_pipeline.rendering.worker.drain`.
+    Failed takes are queued again; retakes of the current story that wait are among what is planned. Safe to
+    call at once from several processes: planners of a project wait for each other until the session's
+    transaction ends. Nothing is rendered here; see :func:`~anime_pipeline.rendering.worker.drain`.
     """
     keys = sorted(set(cut_keys))
     contexts = load_render_contexts(session, settings, keys)
@@ -59,7 +54,7 @@ def plan_cuts(
     plan = _Plan(library, suffixes, takes)
     for key in keys:
         try:
-            plan.add(contexts[key], new_takes)
+            plan.add(contexts[key])
         except TemplateError as error:
             plan.fail(key, error)
     requeue(session, plan.again)
@@ -88,26 +83,30 @@ class _Plan:
         self.new: list[NewTake] = []
         self.again: list[int] = []
 
-    def add(self, context: CutContext, new_take: bool) -> None:
-        """Decide about each wanted take of a cut, or about one more."""
+    def add(self, context: CutContext) -> None:
+        """Decide about each wanted take of a cut, and find its retakes that wait."""
         numbered = self._takes.get(context.cut_id, [])
         known = [take for take in numbered if not take.is_reproduction]
-        wanted = [self._unused(context, known)] if new_take else self._wanted(context)
+        wanted = self._wanted(context)
+        story_hash = next(iter(wanted))
         number = max((take.take_number for take in numbered), default=0)
-        for variant, recipe in wanted:
+        for variant, recipe in wanted.values():
             same = [take for take in known if take.recipe_hash == recipe.recipe_hash]
             finished = next((take for take in reversed(same) if take.is_whole), None)
             waiting = next((take for take in reversed(same) if not take.is_finished), None)
             if finished is not None:
                 self._planned.append(_planned(context, "current", finished))
-            elif waiting is not None:
-                if waiting.is_ended:
-                    self.again.append(waiting.job_id)
-                self._planned.append(_planned(context, "queued", waiting))
-            else:
+            elif waiting is None:
                 number += 1
                 self._planned.append(len(self.new))
-                self.new.append(NewTake(context, recipe, number, variant))
+                self.new.append(NewTake(context, recipe, number, variant, story_hash))
+            elif waiting.is_ended:
+                self.again.append(waiting.job_id)
+                self._planned.append(_planned(context, "queued", waiting))
+        for take in known:
+            waits = take.story_hash == story_hash and not (take.is_finished or take.is_ended)
+            if waits and self._is_current(context, take):
+                self._planned.append(_planned(context, "queued", take))
 
     def fail(self, cut_key: str, error: TemplateError) -> None:
         """A cut that cannot be rendered as it is; no other cut is held up by it."""
@@ -126,23 +125,16 @@ class _Plan:
             for one in self._planned
         ]  # fmt: skip
 
-    def _wanted(self, context: CutContext) -> list[tuple[Variant, Recipe]]:
-        return [self._made(context, Variant(number)) for number in range(1, context.takes_wanted + 1)]
+    def _wanted(self, context: CutContext) -> dict[str, tuple[Variant, Recipe]]:
+        """The takes that a cut wants by recipe, the first one first."""
+        wanted: dict[str, tuple[Variant, Recipe]] = {}
+        for number in range(1, context.takes_wanted + 1):
+            recipe = compose_recipe(context, self._library, self._suffixes, Variant(number))
+            wanted.setdefault(recipe.recipe_hash, (Variant(number), recipe))
+        return wanted
 
-    def _unused(self, context: CutContext, known: list[KnownTake]) -> tuple[Variant, Recipe]:
-        """The first variant that no take has, counted after those that the cut wants anyway."""
-        used = {take.recipe_hash for take in known}
-        for number in range(1, _MOST_TAKES):
-            variant, recipe = self._made(context, Variant(number))
-            if recipe.recipe_hash not in used:
-                return variant, recipe
-        raise TemplateError(
-            f"{context.cut_key} has {_MOST_TAKES} takes of one recipe",
-            "change the cut before a further retake",
-        )
-
-    def _made(self, context: CutContext, variant: Variant) -> tuple[Variant, Recipe]:
-        return variant, compose_recipe(context, self._library, self._suffixes, variant)
+    def _is_current(self, context: CutContext, take: KnownTake) -> bool:
+        return is_current(context, self._library, self._suffixes, take.recipe_hash, take.variant)
 
 
 def _planned(context: CutContext, state: Literal["current", "queued"], take: KnownTake) -> PlannedCut:

@@ -10,9 +10,16 @@ from typing import Any
 from anime_pipeline.preview import DRAWING_VERSION
 from anime_pipeline.rendering.canonical import sha256_of
 from anime_pipeline.rendering.filling import PREFIX_PLACEHOLDER, Absent, check_serves, fill
-from anime_pipeline.rendering.ingredients import Ingredients, Question, answer, picture_shas, seed_of
+from anime_pipeline.rendering.ingredients import (
+    Ingredients,
+    Question,
+    answer,
+    direction_ingredients,
+    picture_shas,
+    seed_of,
+)
 from anime_pipeline.rendering.model_files import models_of
-from anime_pipeline.rendering.templates import Graph, Template, TemplateLibrary
+from anime_pipeline.rendering.templates import Graph, Template, TemplateError, TemplateLibrary
 from anime_pipeline.rendering.variants import FIRST, Variant
 from anime_pipeline.story.context import CutContext
 
@@ -49,7 +56,7 @@ def compose_recipe(
     values, ingredients = _answers(
         Question(context, variant, template.sidecar.burns_subtitles, suffixes), template
     )
-    graph = fill(template, values)
+    graph = fill(template, values, variant.smoother)
     inputs = _inputs_in(
         graph, {f"{sha}{suffixes[sha]}": sha for sha in picture_shas(context) if sha in suffixes}
     )
@@ -65,6 +72,20 @@ def compose_recipe(
         ingredients=ingredients | {f"renderer.{name}": number for name, number in versions.items()},
         seed=seed_of(context, variant.number),
     )
+
+
+def is_current(
+    context: CutContext,
+    library: TemplateLibrary,
+    suffixes: Mapping[str, str],
+    recipe_hash: str,
+    variant: Variant,
+) -> bool:
+    """Whether a take with this recipe, made as this variant, shows the cut as its story is now."""
+    try:
+        return compose_recipe(context, library, suffixes, variant).recipe_hash == recipe_hash
+    except TemplateError:
+        return False
 
 
 def recipe_hash(graph: Graph, inputs: Mapping[str, str], versions: Mapping[str, int] | None = None) -> str:
@@ -116,7 +137,7 @@ def _answers(question: Question, template: Template) -> tuple[dict[str, Any], In
         values[slot], parts = answer(slot, question)
         if not isinstance(values[slot], Absent):
             ingredients |= parts
-    return values, ingredients
+    return values, ingredients | direction_ingredients(question.context, ingredients)
 
 
 def _versions_of(graph: Graph) -> dict[str, int]:

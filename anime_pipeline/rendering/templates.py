@@ -36,11 +36,14 @@ SHIPPED = Path(__file__).parent / "workflows"
 SLOTS = (
     "positive", "negative", "seed", "width", "height", "frames", "fps", "kind", "reference_image",
     "background", "location", "time_of_day", "mood", "palette", "figures", "camera_angle", "action", "lines",
-    "slate", "model", "loras", "pose_image", "first_frame", "last_frame", "output_prefix",
+    "slate", "model", "loras", "pose_image", "first_frame", "last_frame", "anchor_weight", "output_prefix",
 )  # fmt: skip
 
 LISTS = ("loras",)
 """Slots whose value is a list."""
+
+SCALED = ("anchor_weight",)
+"""Slots whose value is a factor on the number that the graph has there."""
 
 
 class TemplateError(UserError):
@@ -70,12 +73,25 @@ class Target(BaseModel):
     plus: int = Field(0, ge=0)
 
 
+class Setting(BaseModel):
+    """An input and the value that it gets in a smoother take."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    node: str
+    input: str
+    value: bool | int | float | str
+
+
 def _as_list(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
 class Sidecar(BaseModel):
-    """What a template is for and where its values go."""
+    """What a template is for and where its values go.
+
+    ``smoother`` lists the values with which it renders more steadily, at a price: what a take gets that
+    flickered or jumped.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     description: str
@@ -83,6 +99,7 @@ class Sidecar(BaseModel):
     output: Literal["image", "video"]
     burns_subtitles: bool = False
     slots: dict[str, Annotated[tuple[Target, ...], BeforeValidator(_as_list)]]
+    smoother: tuple[Setting, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -96,7 +113,10 @@ class Template:
     @cached_property
     def sha256(self) -> str:
         """Hash of graph and sidecar."""
-        return sha256_of({"graph": self.graph, "sidecar": self.sidecar.model_dump(mode="json")})
+        unsaid = set() if self.sidecar.smoother else {"smoother"}  # or older templates had another hash
+        return sha256_of(
+            {"graph": self.graph, "sidecar": self.sidecar.model_dump(mode="json", exclude=unsaid)}
+        )
 
     def node_id(self, title: str) -> str:
         """Id of the node with this title; :class:`TemplateError` unless there is exactly one."""
@@ -241,7 +261,21 @@ def _mistakes(template: Template) -> Iterator[str]:
                 yield f"slot {slot} has one value, so no node of it is chained"
             if slot in LISTS and not target.chained:
                 yield f"slot {slot} has a list: say which inputs are chained from node to node"
+            if slot in SCALED and not _is_number(node["inputs"].get(target.input)):
+                yield f"input {target.input} of node “{target.node}” is no number that {slot} could scale"
             if target.absent == "keep" and target.input not in node["inputs"]:
                 yield f"node “{target.node}” has no value for {target.input} that slot {slot} could keep"
+    for setting in template.sidecar.smoother:
+        try:
+            own = template.graph[template.node_id(setting.node)]["inputs"].get(setting.input, [])
+        except TemplateError as error:
+            yield str(error).removeprefix(f"workflow {template.name}: ") + " (smoother)"
+            continue
+        if isinstance(own, list):
+            yield f"node “{setting.node}” has no value for {setting.input} that smoother could replace"
     if "output_prefix" not in slots:
         yield "no slot output_prefix: name the filename_prefix of the node that saves the result"
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)

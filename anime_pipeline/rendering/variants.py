@@ -34,3 +34,15 @@ class Variant:
 
 
 FIRST = Variant()
+
+
+@dataclass(frozen=True)
+class Further:
+    """How a take beyond those that a cut wants differs from them: by its seed, and what is said here.
+
+    ``again`` names a variant whose very recipe is rendered once more, which differs in nothing.
+    """
+
+    anchor_weight: float = 1.0
+    smoother: bool = False
+    again: Variant | None = None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 CutKind = Literal["still", "loop", "video"]
+SeedPolicy = Literal["derived", "sequential", "random", "fixed"]
 
 
 @dataclass(frozen=True)
@@ -82,6 +83,20 @@ class Bible:
 
 
 @dataclass(frozen=True)
+class Direction:
+    """One thing that a person's retake asks of a cut: a ``field`` of story.directions.FIELDS.
+
+    ``character`` is whom a variation or an expression is for, None for all else. The value of a seed is a
+    number, all others are texts.
+    """
+
+    retake_id: int
+    field: str
+    value: str | int
+    character: str | None = None
+
+
+@dataclass(frozen=True)
 class CutContext:
     """One cut with its project, bible, scene and cast. Colours are ``#rrggbb``, lengths are frames.
 
@@ -91,6 +106,9 @@ class CutContext:
     A cut that ``continues`` begins with the last frame of the one before it in its scene; one that is
     ``continuous`` should look as if it did, which decides no pixel. ``seed_key`` is what
     its seeds are drawn from: its key, or the one that it had before it was given another number.
+    ``seed_policy`` is the cut's own where ``has_own_seed_policy``, else the project's; ``drawn_seed`` is what
+    was drawn for it, for policy random. What ``directions`` ask is in the other fields already;
+    ``impossible`` says why one of them cannot be followed.
     """
 
     cut_id: int
@@ -127,6 +145,11 @@ class CutContext:
     continuous: bool = False
     negative_prompt: str = ""
     seed_key: str = ""
+    seed_policy: SeedPolicy = "derived"
+    has_own_seed_policy: bool = False
+    drawn_seed: int = 0
+    directions: tuple[Direction, ...] = ()
+    impossible: str | None = None
 
     @property
     def rendered_frames(self) -> int:

@@ -17,8 +17,17 @@ from anime_pipeline.database.models import (
     SceneCharacter,
     StoryBible,
 )
-from anime_pipeline.story.context import Bible, CutContext, CutKind, DialogueLine, Figure
+from anime_pipeline.story.context import (
+    Bible,
+    CutContext,
+    CutKind,
+    DialogueLine,
+    Direction,
+    Figure,
+    SeedPolicy,
+)
 from anime_pipeline.story.crosschecks import BACKGROUND_KEY, NEGATIVE_KEY
+from anime_pipeline.story.directions import directed, directed_cast, impossible, standing_directions
 from anime_pipeline.story.figures import StoredCharacter, figure_of, load_characters
 from anime_pipeline.story.keys import CutKey
 from anime_pipeline.story.mistakes import StoryError
@@ -27,8 +36,8 @@ from anime_pipeline.story.timing import SpokenText, speaking_times
 
 _NO_BIBLE = Bible(0, "", {}, "", "", "", 0)
 
-# Scene id → the character's name → the character and its row of the scene's cast.
-Parts = dict[int, dict[str, tuple[StoredCharacter, Any]]]
+# The character's name → the character and its row of the scene's cast.
+Present = dict[str, tuple[StoredCharacter, Any]]
 
 
 def load_cut_contexts(session: Session, cut_keys: Collection[str]) -> dict[str, CutContext]:
@@ -43,7 +52,16 @@ def load_cut_contexts(session: Session, cut_keys: Collection[str]) -> dict[str, 
         raise StoryError(f"There is no cut {listed}.", "Import the production that has it.")
     bibles = _load_bibles(session, {row.project_id for row in rows.values()})
     parts = _load_parts(session, {row.scene_id for row in rows.values()})
-    return {key: _context(rows[key], bibles.get(rows[key].project_id, _NO_BIBLE), parts) for key in cut_keys}
+    directions = standing_directions(session, [row.cut_id for row in rows.values()])
+    return {
+        key: _context(
+            rows[key],
+            bibles.get(rows[key].project_id, _NO_BIBLE),
+            parts.get(rows[key].scene_id, {}),
+            directions.get(rows[key].cut_id, ()),
+        )
+        for key in cut_keys
+    }
 
 
 def _cuts_query(cut_keys: Collection[str]) -> Any:
@@ -57,6 +75,7 @@ def _cuts_query(cut_keys: Collection[str]) -> Any:
             CutProfile.takes_wanted,
             CutProfile.spec,
             CutProfile.project_id,
+            CutProfile.drawn_seed,
             Cut.description,
             Cut.camera_angle,
             Cut.duration_frames,
@@ -71,6 +90,7 @@ def _cuts_query(cut_keys: Collection[str]) -> Any:
             ProjectProfile.height,
             ProjectProfile.workflows,
             ProjectProfile.models,
+            ProjectProfile.seed_policy,
         )
         .join(Cut, Cut.id == CutProfile.cut_id)
         .join(Scene, Scene.id == Cut.scene_id)
@@ -103,7 +123,7 @@ def _bible(stored: StoryBible) -> Bible:
     )
 
 
-def _load_parts(session: Session, scene_ids: Iterable[int]) -> Parts:
+def _load_parts(session: Session, scene_ids: Iterable[int]) -> dict[int, Present]:
     query = select(
         SceneCharacter.scene_id,
         SceneCharacter.character_id,
@@ -114,20 +134,26 @@ def _load_parts(session: Session, scene_ids: Iterable[int]) -> Parts:
     ).where(SceneCharacter.scene_id.in_(list(scene_ids)))
     rows = session.execute(query).all()
     characters = load_characters(session, {row.character_id for row in rows})
-    parts: Parts = {}
+    parts: dict[int, Present] = {}
     for row in rows:
         character = characters[row.character_id]
         parts.setdefault(row.scene_id, {})[character.name] = (character, row)
     return parts
 
 
-def _context(row: Row[Any], bible: Bible, parts: Parts) -> CutContext:
+def _context(row: Row[Any], bible: Bible, present: Present, directions: tuple[Direction, ...]) -> CutContext:
     key = CutKey.parse(row.cut_key)
     spec = row.spec or {}
     overrides = dict(row.style_overrides or {})
     background = stored_sha256(overrides.pop(BACKGROUND_KEY, None))
     repeats = spec.get("repeats") or 1
     frames = row.duration_frames or 1
+    cast_shown = directed_cast(spec.get("cast") or [], directions)
+    worn = {
+        who["character"]: present[who["character"]][0].worn
+        for who in cast_shown
+        if who["character"] in present
+    }
     return CutContext(
         cut_id=row.cut_id,
         cut_key=row.cut_key,
@@ -143,32 +169,35 @@ def _context(row: Row[Any], bible: Bible, parts: Parts) -> CutContext:
         workflow=row.workflow or row.workflows.get(row.kind) or f"animatic-{row.kind}",
         takes_wanted=row.takes_wanted,
         description=row.description or "",
-        camera_angle=row.camera_angle or "",
-        action_notes=row.action_notes or "",
+        camera_angle=directed(directions, "camera", row.camera_angle or ""),
+        action_notes=directed(directions, "action", row.action_notes or ""),
         location=row.location or "",
         time_of_day=row.time_of_day or "",
         mood=row.mood or "",
         style_overrides={name: str(overrides[name]) for name in sorted(overrides)},
         bible=bible,
-        figures=_figures(parts.get(row.scene_id, {}), spec.get("cast") or []),
+        figures=_figures(present, cast_shown),
         dialogue=_dialogue(spec.get("dialogue") or [], frames * repeats),
         lip_flap=bool(spec.get("lip_flap", row.kind != "still")),
-        seed=spec.get("seed"),
+        seed=directed(directions, "seed", spec.get("seed")),
         background_sha256=background,
         repeats=repeats,
         model=row.models.get(row.kind),
         first_frame_sha256=stored_sha256(spec.get("first_frame")),
         last_frame_sha256=stored_sha256(spec.get("last_frame")),
         continues=bool(spec.get("continues")),
-        continuous=bool(spec.get("continuous")),
+        continuous=bool(spec.get("continuous", spec.get("continues"))),
         negative_prompt=spec.get("negative_prompt") or "",
         seed_key=spec.get("seed_key") or row.cut_key,
+        seed_policy=cast(SeedPolicy, spec.get("seed_policy") or row.seed_policy),
+        has_own_seed_policy=bool(spec.get("seed_policy")),
+        drawn_seed=row.drawn_seed,
+        directions=directions,
+        impossible=impossible(worn, directions),
     )
 
 
-def _figures(
-    present: dict[str, tuple[StoredCharacter, Any]], shown: Sequence[dict[str, Any]]
-) -> tuple[Figure, ...]:
+def _figures(present: Present, shown: Sequence[dict[str, Any]]) -> tuple[Figure, ...]:
     return tuple(figure_of(*present[who["character"]], who) for who in shown if who["character"] in present)
 
 

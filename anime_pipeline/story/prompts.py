@@ -78,6 +78,7 @@ def _parts(context: CutContext) -> Iterator[PromptPart]:
     for name in sorted(overrides):
         if name not in (*_STYLE_FIELDS, "negative_prompt"):
             yield PromptPart(overrides[name], f"scene: style_overrides.{name}")
+    yield from _direction_parts(context, "prompt", "positive")
     yield from _negative_parts(context)
 
 
@@ -88,6 +89,14 @@ def _negative_parts(context: CutContext) -> Iterator[PromptPart]:
     yield PromptPart(context.negative_prompt, "cut: negative_prompt", "negative")
     for figure in context.figures:
         yield PromptPart(", ".join(figure.negative_tokens), f"{figure.name}: negative_tokens", "negative")
+    yield from _direction_parts(context, "negative", "negative")
+
+
+def _direction_parts(context: CutContext, field: str, side: Side) -> Iterator[PromptPart]:
+    """What a person's retake adds to one side of the prompt."""
+    for one in context.directions:
+        if one.field == field:
+            yield PromptPart(str(one.value), f"direction.{one.retake_id}: {field}", side)
 
 
 def _figure_parts(figure: Figure) -> Iterator[PromptPart]:

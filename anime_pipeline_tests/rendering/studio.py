@@ -22,6 +22,8 @@ from anime_pipeline.rendering.events import DrainReport, RenderEvent
 from anime_pipeline.rendering.planning import PlannedCut, plan_cuts
 from anime_pipeline.rendering.staleness import CutState, cut_states
 from anime_pipeline.rendering.worker import drain
+from anime_pipeline.review.directions import RetakeRequest
+from anime_pipeline.review.retakes import RetakeInfo, ask_retake
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.importer import apply, compare
 from anime_pipeline.story.listing import active_cut_keys
@@ -121,10 +123,18 @@ class Studio:
         with session_scope(self.settings) as session:
             return active_cut_keys(session)
 
-    def plan(self, keys: list[str] | None = None, new_takes: bool = False) -> list[PlannedCut]:
+    def plan(self, keys: list[str] | None = None) -> list[PlannedCut]:
         """Plan cuts (default: all) and commit."""
         with session_scope(self.settings) as session:
-            return plan_cuts(session, self.settings, self.keys() if keys is None else keys, new_takes)
+            return plan_cuts(session, self.settings, self.keys() if keys is None else keys)
+
+    def retake(self, keys: list[str] | None = None, **asked: Any) -> list[RetakeInfo]:
+        """Ask for retakes of cuts (default: all) as a person does, and commit."""
+        with session_scope(self.settings) as session:
+            return [
+                ask_retake(session, self.settings, key, RetakeRequest(**asked))
+                for key in (self.keys() if keys is None else keys)
+            ]
 
     def drain(self, **changed: Any) -> DrainReport:
         """Render everything that is queued; ``changed`` settings."""

@@ -63,9 +63,9 @@ def test_another_take_before_it_makes_a_cut_stale_and_says_why(studio: Studio) -
     studio.import_(going_on(studio))
     studio.render()
     studio.render()
-    (plan,) = studio.plan([FIRST], new_takes=True)
+    (retake,) = studio.retake([FIRST])
     studio.drain()
-    assert plan.take_number == 2
+    assert retake.answered_by_take == 2
     state = studio.states()["c0050"]
     assert state.state == "stale"
     assert [change.field for change in state.changes] == ["cut.first_frame"]

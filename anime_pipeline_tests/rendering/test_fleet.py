@@ -146,7 +146,7 @@ def test_a_paused_server_gets_nothing_and_a_resumed_one_does(studio: Studio, sec
     with session_scope(studio.settings) as session:
         registry.enlist(session, [studio.server.url], "settings")
         registry.set_state(session, studio.server.url, "paused")
-    studio.plan(new_takes=True)
+    studio.retake()
     assert len(studio.drain().finished) == 3
     assert used(studio) == {studio.server.url, second.url}
 

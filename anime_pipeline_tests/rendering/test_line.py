@@ -104,8 +104,8 @@ def test_what_decides_no_pixel_renders_nothing(studio: Studio) -> None:
 def test_several_takes_and_retakes_have_seeds_of_their_own(studio: Studio) -> None:
     studio.import_(stills(1, takes=2))
     studio.render()
-    (retake,) = studio.plan(new_takes=True)
-    assert (retake.state, retake.take_number) == ("queued", 3)
+    (retake,) = studio.retake()
+    assert (retake.answer_status, retake.answered_by_take) == ("queued", 3)
     studio.drain()
     rows = studio.query("""
         SELECT g.seed, t.take_number, t.pixels_sha256

@@ -127,7 +127,8 @@ def test_every_context_field_is_either_shown_or_known_not_to_be() -> None:
     shown = {"kind", "width", "height", "fps", "duration_frames", "workflow", "camera_angle", "action_notes",
              "location", "time_of_day", "mood", "bible", "figures", "dialogue", "lip_flap", "seed",
              "background_sha256", "cut_key", "description", "style_overrides", "model",
-                 "first_frame_sha256", "last_frame_sha256", "continues"}  # fmt: skip
+                 "first_frame_sha256", "last_frame_sha256", "continues", "negative_prompt", "seed_key",
+                 "seed_policy", "has_own_seed_policy", "drawn_seed", "directions", "impossible"}  # fmt: skip
     not_shown = {
         "cut_id",
         "scene_key",
@@ -136,6 +137,7 @@ def test_every_context_field_is_either_shown_or_known_not_to_be() -> None:
         "project_slug",
         "takes_wanted",
         "repeats",
+        "continuous",
     }
     assert {field.name for field in fields(CUT)} == shown | not_shown
 
