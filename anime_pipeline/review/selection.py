@@ -38,8 +38,8 @@ def select_best(session: Session, settings: Settings, cut_keys: Collection[str])
     """Select the take of each cut, and score all that are of the story as it is now.
 
     A person's choice stands. Else it is the best by score among the finished, unpruned takes of the present
-    story that passed their gate and were not turned down; of equal scores, the newest. Where such takes are finished and none has
-    passed, none is selected; where none is finished, the selection stays as it was.
+    story that passed their gate and were not turned down; of equal scores, the newest. Where such takes are
+    finished and none has passed, none is selected; where none is finished, the selection stays as it was.
 
     Continuous cuts that follow in a scene are scored and selected again too, in story order, since the take
     before them may be another now. The selected job ids by cut key, None for none, of all of these cuts.
