@@ -9,12 +9,15 @@ import typer
 from anime_pipeline import __version__
 from anime_pipeline.cli import (
     adoption_commands,
+    api_commands,
     calibrate_command,
     character_commands,
     database_commands,
     demo_command,
     dev_command,
+    echo_commands,
     gate_commands,
+    key_commands,
     model_commands,
     production_commands,
     queue_commands,
@@ -36,6 +39,8 @@ app = typer.Typer(
 app.command("demo")(demo_command.demo)
 app.command("dev")(dev_command.dev)
 app.command("env")(dev_command.env)
+app.command("api")(api_commands.api)
+app.command("audit")(api_commands.audit)
 app.command("import")(story_commands.import_production)
 app.command("prompt")(story_commands.prompt)
 app.command("status")(production_commands.status)
@@ -46,7 +51,10 @@ app.command("reproduce")(reproduce_command.reproduce)
 app.command("deliver")(production_commands.deliver)
 app.command("calibrate")(calibrate_command.calibrate)
 app.add_typer(character_commands.app, name="characters")
+app.add_typer(echo_commands.app, name="echo")
+app.command("echo-supervisor")(echo_commands.echo_supervisor)
 app.add_typer(gate_commands.app, name="gates")
+app.add_typer(key_commands.app, name="keys")
 app.add_typer(model_commands.app, name="models")
 app.add_typer(recipe_commands.app, name="recipe")
 app.add_typer(workflow_commands.app, name="workflow")

@@ -43,9 +43,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         lifespan=_lifespan,
         redoc_url=None,
     )
-    app.state.api = ApiState(
-        settings, engine, RateLimit(settings.api_requests_per_minute), EventHub(engine)
-    )
+    app.state.api = ApiState(settings, engine, RateLimit(settings.api_requests_per_minute), EventHub(engine))
     for router in ROUTERS:
         app.include_router(router)
     problems.install(app)

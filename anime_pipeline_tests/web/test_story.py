@@ -1,4 +1,4 @@
-"""Defends the story over the API: what is written composes as an import would have it, and nothing is lost."""
+"""Defends the story over the API: what is written composes as an import would have it; nothing is lost."""
 
 from __future__ import annotations
 
