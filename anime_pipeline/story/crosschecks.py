@@ -6,7 +6,7 @@ and all its mistakes are told at once. Whatever has the wrong shape is left to t
 
 from __future__ import annotations
 
-from anime_pipeline.story.cut_checks import Outfits, check_cut, check_outfit
+from anime_pipeline.story.cut_checks import Outfits, check_cut, check_outfit, check_seeds
 from anime_pipeline.story.plain import Findings, Group, groups, text, whole
 from anime_pipeline.story.production import PICTURE_FIELDS
 from anime_pipeline.story.wording import color_suggestion, known_or_list
@@ -30,13 +30,14 @@ def check(data: object) -> Findings:
     outfits = _outfits(data, characters)
     project = data.get("project")
     fps = whole(project, "fps") or 24 if isinstance(project, dict) else 24
+    policy = text(project, "seed_policy") if isinstance(project, dict) else None
     episodes = groups(data, (), "episodes")
     findings.add_duplicates(episodes, ("number",), "episode")
     for location, episode in episodes:
         scenes = groups(episode, location, "scenes")
         findings.add_duplicates(scenes, ("number",), "scene")
         for place, scene in scenes:
-            _check_scene(place, scene, outfits, fps, findings)
+            _check_scene(place, scene, outfits, fps, policy, findings)
     return findings
 
 
@@ -81,7 +82,12 @@ def _check_character(location: Location, character: Group, findings: Findings) -
 
 
 def _check_scene(
-    location: Location, scene: Group, outfits: Outfits | None, fps: int, findings: Findings
+    location: Location,
+    scene: Group,
+    outfits: Outfits | None,
+    fps: int,
+    policy: str | None,
+    findings: Findings,
 ) -> None:
     _note_picture(location, scene, findings)
     overrides = scene.get("style_overrides")
@@ -106,6 +112,7 @@ def _check_scene(
     for place, cut in cuts:
         _note_picture(place, cut, findings)
         check_cut(place, cut, names, outfits or {}, fps, findings)
+        check_seeds(place, cut, policy, findings)
 
 
 def _note_picture(location: Location, entry: Group, findings: Findings) -> None:

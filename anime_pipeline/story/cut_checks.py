@@ -29,6 +29,19 @@ def check_cut(
     _check_lengths(location, cut, lines, fps, findings)
 
 
+def check_seeds(location: Location, cut: Group, project_policy: str | None, findings: Findings) -> None:
+    """Note takes that would all be the same, and a seed beside the wish that one be drawn."""
+    own = text(cut, "seed_policy")
+    takes = whole(cut, "takes") or 1
+    if (own or project_policy) == "fixed" and takes > 1:
+        message = f"{takes} takes with seed_policy fixed would all be the same picture"
+        findings.add((*location, "takes"), message, "write takes: 1, or another seed_policy for the cut")
+    if own == "random" and cut.get("seed") is not None:
+        findings.add(
+            (*location, "seed"), "the cut has a seed, so none is drawn at random", "keep one of the two"
+        )
+
+
 def check_outfit(
     location: Location, member: Group, key: str, name: str, outfits: Outfits, findings: Findings
 ) -> None:

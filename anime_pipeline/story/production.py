@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, PrivateAttr
 
-from anime_pipeline.story.context import CutKind
+from anime_pipeline.story.context import CutKind, SeedPolicy
 from anime_pipeline.story.entries import (
     Color,
     Entry,
@@ -79,6 +79,16 @@ class RetentionEntry(Entry):
     older_than_days: int | None = Field(None, ge=0, le=36_500, description="Younger takes stay.")
 
 
+class BudgetEntry(Entry):
+    """What a cut may spend on takes that nobody asked for; unset: the product's default."""
+
+    attempts: int | None = Field(None, ge=1, le=100, description="Tries at rendering one take.")
+    gpu_seconds: float | None = Field(
+        None, ge=0, le=10_000_000, description="GPU seconds, after which no retake begins by itself."
+    )
+    retakes: int | None = Field(None, ge=0, le=100, description="Retakes that begin by themselves.")
+
+
 class ProjectEntry(Entry):
     """The production as a whole."""
 
@@ -93,6 +103,8 @@ class ProjectEntry(Entry):
     identity_backend: Literal["arcface", "ccip"] = "ccip"
     selection: SelectionEntry = SelectionEntry()
     retention: RetentionEntry = RetentionEntry()
+    seed_policy: SeedPolicy = Field("derived", description="How the seeds of a cut's takes are chosen.")
+    budget: BudgetEntry = BudgetEntry()
 
     @property
     def width(self) -> int:
@@ -256,6 +268,8 @@ class CutEntry(Entry):
     takes: int = Field(1, ge=1, le=64)
     lip_flap: bool | None = Field(None, description="Mouths move with the dialogue; unset: not in stills.")
     seed: Seed | None = None
+    seed_policy: SeedPolicy | None = Field(None, description="Unset: the project's.")
+    budget: BudgetEntry = Field(BudgetEntry(), description="What is unset here is as the project says.")
 
     def frames(self, project_fps: int) -> int:
         """``duration_frames``, which for a still defaults to two seconds."""

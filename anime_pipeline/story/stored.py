@@ -38,6 +38,8 @@ PROFILE_COLUMNS = (
     "identity_backend",
     "selection",
     "retention",
+    "seed_policy",
+    "budget",
 )
 BIBLE_COLUMNS = (
     "art_style_description",

@@ -44,6 +44,8 @@ SPEC_FIELDS = (
     "last_frame",
     "continues",
     "continuous",
+    "seed_policy",
+    "budget",
 )
 
 Key = tuple[Any, ...]
@@ -108,6 +110,8 @@ def _project(production: Production) -> Values:
         "identity_backend": project.identity_backend,
         "selection": _said(project.selection),
         "retention": _said(project.retention),
+        "seed_policy": project.seed_policy,
+        "budget": _said(project.budget),
     }
 
 
@@ -172,13 +176,14 @@ def _add_scene(production: Production, key: tuple[int, int], scene: SceneEntry, 
         "background_image": _location(production, scene.background_image),
     }
     for member in scene.cast:
-        rows["cast"][(*key, member.character)] = _member(member)
+        rows["cast"][(*key, member.character)] = member_values(member)
     for cut in scene.cuts:
         frames = {name: _location(production, getattr(cut, name)) for name in ("first_frame", "last_frame")}
-        rows["cut"][(*key, cut.number)] = {**_cut(cut, scene, fps), **frames}
+        rows["cut"][(*key, cut.number)] = {**cut_values(cut, scene, fps), **frames}
 
 
-def _member(member: CastEntry) -> Values:
+def member_values(member: CastEntry) -> Values:
+    """A member of a scene's cast, named as the columns."""
     return {
         "role": member.role,
         "costume_variant": member.costume_variant,
@@ -187,7 +192,8 @@ def _member(member: CastEntry) -> Values:
     }
 
 
-def _cut(cut: CutEntry, scene: SceneEntry, fps: int) -> Values:
+def cut_values(cut: CutEntry, scene: SceneEntry, fps: int) -> Values:
+    """A cut without its pictures; ``fps`` is the project's."""
     # The cast is written out, so that the order in which characters stand is the file's and stays.
     cast = [_said(member) for member in cut.cast] if cut.cast is not None else None
     return {
@@ -203,6 +209,8 @@ def _cut(cut: CutEntry, scene: SceneEntry, fps: int) -> Values:
         "dialogue": [_said(line) for line in cut.dialogue],
         "lip_flap": cut.moves_lips,
         "seed": cut.seed,
+        "seed_policy": cut.seed_policy,
+        "budget": _said(cut.budget) or None,
         "repeats": cut.repeats,
         "continues": cut.continues or None,
         "continuous": _is_continuous(cut, scene) or None,

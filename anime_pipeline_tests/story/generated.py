@@ -90,6 +90,9 @@ def _members(draw: st.DrawFn, character: dict[str, Any], key: str, feeling: str)
     return {"character": character["name"], **draw(member)}
 
 
+_budgets = _optional(attempts=st.integers(1, 9), gpu_seconds=st.integers(0, 99), retakes=st.integers(0, 9))
+
+
 @st.composite
 def _cuts(draw: st.DrawFn, cast: list[dict[str, Any]]) -> dict[str, Any]:
     kind = draw(st.sampled_from(["still", "loop", "video"]))
@@ -98,6 +101,8 @@ def _cuts(draw: st.DrawFn, cast: list[dict[str, Any]]) -> dict[str, Any]:
     )
     cut |= {"kind": kind, "duration_frames": draw(st.integers(200, 400))}
     cut |= draw(_optional(workflow=words, takes=st.integers(1, 9), lip_flap=st.booleans()))
+    policies = st.sampled_from(["derived", "sequential"] if "seed" in cut else ["derived", "random"])
+    cut |= draw(_optional(seed_policy=policies, budget=_budgets))
     shown = cast
     if cast and draw(st.booleans()):
         shown = draw(st.lists(st.sampled_from(cast), unique_by=lambda character: character["name"]))
