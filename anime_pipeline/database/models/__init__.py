@@ -3,6 +3,7 @@
 from anime_pipeline.database.models.access import ApiKey, AuditEntry, IdempotentAnswer
 from anime_pipeline.database.models.api import EventTicket, JobEvent, MeasureRequest
 from anime_pipeline.database.models.base import Base, Seed
+from anime_pipeline.database.models.composed import ComposedCut
 from anime_pipeline.database.models.decisions import GateOverride, ThresholdChange
 from anime_pipeline.database.models.echo import (
     EchoTaskJob,
@@ -78,6 +79,7 @@ __all__ = [
     "CharacterAttribute",
     "CharacterEvolution",
     "CharacterVariation",
+    "ComposedCut",
     "ContinuityDistance",
     "Cut",
     "CutProfile",

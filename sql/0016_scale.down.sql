@@ -1,0 +1,1 @@
+DROP TABLE studio.composed_cuts;
