@@ -47,55 +47,63 @@ class ShotChanges:
         return _Jumps(self.provenance(facts))
 
 
-def thumbnails_of(chunk: FrameChunk) -> npt.NDArray[np.float32]:
-    """The chunk's frames as thumbnails, T × N, 0 to 1; shared by the engines that look for shots."""
-    return chunk.feature("thumbnails", _thumbnails)
+@dataclass
+class ShotFinder:
+    """Looks for jumps while a take goes by; it keeps two numbers a frame.
+
+    ``steps``: the difference of each frame's thumbnail to that of the one before it, 0 to 1; 0 for the first.
+    """
+
+    steps: list[float] = field(default_factory=list)
+    _strides: list[float] = field(default_factory=list)  # to the one two before it
+    _last: npt.NDArray[np.float32] | None = None  # at most two thumbnails
+
+    def add(self, chunk: FrameChunk) -> None:
+        """Look at the next frames."""
+        thumbnails = chunk.feature("thumbnails", _thumbnails)
+        for thumbnail in thumbnails:
+            known = thumbnail[None] if self._last is None else np.vstack([self._last, thumbnail])
+            differences = np.abs(known[:-1] - thumbnail).mean(axis=1, dtype=np.float64).tolist()
+            self.steps.append(differences[-1] if differences else 0.0)
+            # of the second frame there is no other than the one before it
+            self._strides.append(differences[0] if differences else 0.0)
+            self._last = known[-2:]
+
+    def changes(self) -> list[int]:
+        """The indices at which a new shot begins."""
+        return [at for at in range(1, len(self.steps)) if self._is_jump(at)]
+
+    def _is_jump(self, at: int) -> bool:
+        step = self.steps[at]
+        around = self.steps[max(1, at - AROUND) : at] + self.steps[at + 1 : at + 1 + AROUND]
+        usual = float(np.median(around)) if around else 0.0
+        if step < LEAST or step < STANDS_OUT * usual:
+            return False
+        # a flash: the picture is back one frame later, or was there one frame before
+        back = self._strides[at + 1] if at + 1 < len(self.steps) else step
+        return min(back, self._strides[at]) >= step / 2
 
 
 def _thumbnails(frames: Frames) -> npt.NDArray[np.float32]:
+    """Frames as thumbnails, T × N, 0 to 1; engines that look for shots share them."""
     cv2 = opencv.cv2()
     small = np.stack([cv2.resize(frame, THUMBNAIL, interpolation=cv2.INTER_AREA) for frame in frames])
     return small.reshape(len(frames), -1).astype(np.float32) / np.float32(255)
 
 
-def shot_changes(thumbnails: npt.NDArray[np.float32]) -> tuple[list[int], npt.NDArray[np.float64]]:
-    """The indices at which a new shot begins, and the difference of each frame to the one before it.
-
-    ``thumbnails`` is T × N, 0 to 1. The first difference is 0.
-    """
-    steps = np.zeros(len(thumbnails))
-    steps[1:] = np.abs(thumbnails[1:] - thumbnails[:-1]).mean(axis=1)
-    return [at for at in range(1, len(steps)) if _is_jump(thumbnails, steps, at)], steps
-
-
-def _is_jump(thumbnails: npt.NDArray[np.float32], steps: npt.NDArray[np.float64], at: int) -> bool:
-    around = np.concatenate([steps[max(1, at - AROUND) : at], steps[at + 1 : at + 1 + AROUND]])
-    usual = float(np.median(around)) if len(around) else 0.0
-    if steps[at] < LEAST or steps[at] < STANDS_OUT * usual:
-        return False
-    after = min(at + 1, len(thumbnails) - 1)
-    before = max(at - 2, 0)
-    # a flash: the picture is back one frame later, or was there one frame before
-    return bool(
-        np.abs(thumbnails[after] - thumbnails[at - 1]).mean() >= steps[at] / 2
-        and np.abs(thumbnails[at] - thumbnails[before]).mean() >= steps[at] / 2
-    )
-
-
 @dataclass
 class _Jumps:
     provenance: Provenance
-    thumbnails: list[npt.NDArray[np.float32]] = field(default_factory=list)  # 7 KB a frame
+    shots: ShotFinder = field(default_factory=ShotFinder)
 
     def add(self, chunk: FrameChunk) -> None:
-        self.thumbnails.extend(thumbnails_of(chunk))
+        self.shots.add(chunk)
 
     def finish(self) -> Score:
-        if len(self.thumbnails) < 2:
+        if len(self.shots.steps) < 2:
             reason = "a shot changes between two frames or more"
             return Score(METRIC, "not_measurable", self.provenance, reason=reason)
-        changes, steps = shot_changes(np.stack(self.thumbnails))
-        per_frame = (None, *steps[1:].tolist())
+        changes, per_frame = self.shots.changes(), (None, *self.shots.steps[1:])
         return Score(
             METRIC, "measured", self.provenance, float(len(changes)), per_frame, {"at_frames": changes}
         )

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from anime_pipeline.quality.engines import lpips_backends
 from anime_pipeline.quality.engines.held_frames import drawings
@@ -26,7 +25,7 @@ from anime_pipeline.quality.engines.protocol import (
     Score,
     TakeFacts,
 )
-from anime_pipeline.quality.engines.shot_changes import shot_changes, thumbnails_of
+from anime_pipeline.quality.engines.shot_changes import ShotFinder
 from anime_pipeline.quality.engines.torch_runtime import in_batches
 
 METRIC = "temporal_lpips"
@@ -63,13 +62,13 @@ class _Temporal:
     last: Frames | None = None
     distances: list[float | None] = field(default_factory=list)
     held: list[bool] = field(default_factory=list)
-    thumbnails: list[npt.NDArray[np.float32]] = field(default_factory=list)  # 7 KB a frame
+    shots: ShotFinder = field(default_factory=ShotFinder)
 
     def add(self, chunk: FrameChunk) -> None:
         for frame in chunk.frames:
             self.held.append(self.last is not None and is_held(self.last, frame))
             self.last = frame
-        self.thumbnails.extend(thumbnails_of(chunk))
+        self.shots.add(chunk)
         frames = lpips_backends.seen(chunk.frames, self.backend.short_side)
         kept, shown = drawings(frames)
         network = lpips_backends.network(self.backend, self.models_dir)
@@ -105,7 +104,7 @@ class _Temporal:
             "most_at_frame": self.distances.index(max(pairs)),
             "held_frames": sum(self.held),
             "mean_without_held": float(np.mean(moving)) if moving else None,
-            "shot_changes": shot_changes(np.stack(self.thumbnails))[0],
+            "shot_changes": self.shots.changes(),
         }
         return Score(
             METRIC, "measured", self.provenance, float(np.mean(pairs)), tuple(self.distances), details
