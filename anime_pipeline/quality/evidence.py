@@ -111,8 +111,10 @@ def load_evidence(
     return _evidence(session, sorted(cuts, key=lambda row: str(row.cut_key)), phase)
 
 
-def load_evidence_of_takes(session: Session, job_ids: Collection[int], phase: Phase) -> list[CutEvidence]:
-    """What a phase judges of exactly these takes, in the order of cuts and takes.
+def load_evidence_of_takes(
+    session: Session, job_ids: Collection[int], phase: Phase
+) -> dict[int, CutEvidence]:
+    """What a phase judges of exactly these takes by job id, in the order of cuts and takes.
 
     A job that is no finished take of a cut, or renders another take again, is left out.
     """
@@ -124,7 +126,8 @@ def load_evidence_of_takes(session: Session, job_ids: Collection[int], phase: Ph
         .join(Cut, Cut.id == CutProfile.cut_id)
         .where(Take.job_id.in_(list(job_ids)))
     ).all()  # fmt: skip
-    return _evidence(session, sorted(rows, key=lambda row: (row.cut_key, row.take_number)), phase)
+    rows = sorted(rows, key=lambda row: (row.cut_key, row.take_number))
+    return dict(zip((row.job_id for row in rows), _evidence(session, rows, phase), strict=True))
 
 
 def _finished(*columns: Any) -> Select[Any]:
@@ -188,9 +191,7 @@ def _measured(
             Measurement.job_id,
             func.array_agg(aggregate_order_by(name, name)),
             func.array_agg(aggregate_order_by(Measurement.value, name)),
-            func.md5(
-                func.string_agg(sql_cast(Measurement.provenance, Text), aggregate_order_by(literal(""), name))
-            ),
+            func.md5(func.string_agg(provenance, aggregate_order_by(literal(""), name))),
         )
         .where(_of_takes(job_ids, rules))
         .group_by(Measurement.job_id)

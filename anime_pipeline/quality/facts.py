@@ -58,7 +58,7 @@ def load_takes(session: Session, job_ids: Collection[int]) -> list[TakeToMeasure
         execution_options=FRESH,
     ).all()
     asked = _asked(session, wanted)
-    media = _media(session, wanted)
+    media = media_of_takes(session, wanted)
     seconds = _seconds(session, wanted)
     project_ids = {profile.project_id for _, _, profile, _, _ in rows}
     character_ids = {id_ for _, _, _, cut, _ in rows for id_ in cut.character_ids or ()}
@@ -118,7 +118,7 @@ def _asked(session: Session, job_ids: Sequence[int]) -> dict[int, GenerationPara
     return {row.job_id: row for row in rows if row.job_id is not None}
 
 
-def _media(session: Session, job_ids: Sequence[int]) -> dict[int, list[MediaFile]]:
+def media_of_takes(session: Session, job_ids: Collection[int]) -> dict[int, list[MediaFile]]:
     """The files that show a take: its film, else its frames in order."""
     rows = session.execute(
         select(TakeMedia.job_id, TakeMedia.role, MediaFile)

@@ -1,84 +1,80 @@
 """Gates: the verdict on a take, a scene, an episode or a project, kept as judged and known to be stale.
 
+A gate is open where its scope has passed, or where a person has overridden it for what is there now.
+
 Nothing here commits; the caller's transaction does.
 """
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
 
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from anime_pipeline.database.models import CutProfile, GateVerdict, ProjectProfile
+from anime_pipeline.database.models import CutProfile, ProjectProfile, Take
 from anime_pipeline.quality.errors import GateNotPassedError, UnknownScopeError
-from anime_pipeline.quality.evidence import CutEvidence, load_evidence, within
-from anime_pipeline.quality.judging import Judgement, Ruling, judge_scope_evidence
+from anime_pipeline.quality.evidence import CutEvidence, load_evidence, load_evidence_of_takes, within
+from anime_pipeline.quality.judging import Judgement, judge_scope_evidence
+from anime_pipeline.quality.override_log import Override, standing_overrides
 from anime_pipeline.quality.phases import Phase, load_phases, phase_named
-from anime_pipeline.story.keys import CutKey, EpisodeKey, SceneKey, parse_scope
+from anime_pipeline.quality.verdicts import (
+    GateState,
+    Verdict,
+    as_verdict,
+    in_force,
+    keep_verdicts,
+    newest_verdicts,
+)
+from anime_pipeline.story.keys import CutKey, parse_scope
 
-Scope = Literal["cut", "scene", "episode", "project"]
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """A stored judgement. ``stale`` says that what it judged has changed since: it speaks for nothing.
-
-    ``failing`` and ``missing`` are as :class:`~anime_pipeline.quality.judging.Failing` and
-    :class:`~anime_pipeline.quality.judging.Missing`, as plain JSON. ``job_id`` is the judged take of a cut.
-    """
-
-    id: int
-    scope: Scope
-    scope_key: str
-    phase: str
-    verdict: Ruling
-    reason: str
-    cuts_total: int
-    cuts_passed: int
-    cuts_failed: int
-    cuts_unmeasured: int
-    pass_rate: float | None
-    wilson_low: float | None
-    wilson_high: float | None
-    thresholds: dict[str, Any]
-    failing: list[dict[str, Any]]
-    missing: list[dict[str, Any]]
-    judged_sha256: str
-    job_id: int | None
-    created_at: datetime
-    stale: bool = False
-
-    @property
-    def passed(self) -> bool:
-        """Whether the gate is open: passed, and still about what is there."""
-        return self.verdict == "passed" and not self.stale
+__all__ = [
+    "Explanation",
+    "Verdict",
+    "explain",
+    "judge_cut",
+    "judge_cuts",
+    "judge_jobs",
+    "judge_scope",
+    "latest_cut_verdicts",
+    "latest_verdict",
+    "require_gate",
+]
 
 
 @dataclass(frozen=True)
 class Explanation:
-    """A gate as it stands now: what is asked, what each cut has, and the newest stored verdict if any."""
+    """A gate as it stands now: what is asked, what each cut has, and the newest stored verdict if any.
+
+    ``override`` is the one that opens the gate as it stands, where it has not passed.
+    """
 
     scope_key: str
     phase: Phase
     judgement: Judgement
     latest: Verdict | None
+    override: Override | None = None
+
+    @property
+    def state(self) -> GateState:
+        """How the gate stands now, whatever verdict is stored."""
+        return self.judgement.verdict if self.override is None else "overridden"
+
+
+TAKES = "anime-pipeline takes CUT --json tells the jobs of a cut"
 
 
 def judge_scope(session: Session, scope_key: str, phase: str) -> Verdict:
     """Judge a scene, an episode, a project or a cut, and keep the verdict if it is a new one.
 
-    Five or six queries for any number of cuts. Raises :class:`UnknownScopeError`.
+    Seven or eight queries for any number of cuts. Raises :class:`UnknownScopeError`.
     """
     if isinstance(parse_scope(scope_key), CutKey):
         return judge_cut(session, scope_key, phase)
     project_id, rules, evidence = _look(session, scope_key, phase)
     judgement = judge_scope_evidence(evidence, rules, scope_key)
-    return _keep(session, project_id, rules, [(scope_key, None, judgement)])[scope_key]
+    return keep_verdicts(session, project_id, rules, [(scope_key, None, judgement)])[scope_key]
 
 
 def judge_cut(session: Session, cut_key: str, phase: str, job_id: int | None = None) -> Verdict:
@@ -98,7 +94,7 @@ def judge_cuts(
         (cut.cut_key, cut.job_id, judge_scope_evidence([cut], rules, cut.cut_key, one_cut=True))
         for cut in evidence
     ]
-    return _keep(session, project_id, rules, judged)
+    return keep_verdicts(session, project_id, rules, judged)
 
 
 def latest_verdict(session: Session, scope_key: str, phase: str) -> Verdict | None:
@@ -109,12 +105,12 @@ def latest_verdict(session: Session, scope_key: str, phase: str) -> Verdict | No
 def latest_cut_verdicts(session: Session, scope_key: str, phase: str) -> dict[str, Verdict]:
     """The newest stored verdict of each active cut in a scope that has one, by cut key."""
     _, rules, evidence = _look(session, scope_key, phase)
-    newest = _newest(session, [cut.cut_key for cut in evidence], phase)
+    newest = newest_verdicts(session, [cut.cut_key for cut in evidence], phase)
     found = {}
     for cut in evidence:
         if cut.cut_key in newest:
             judgement = judge_scope_evidence([cut], rules, cut.cut_key, one_cut=True)
-            found[cut.cut_key] = _verdict(newest[cut.cut_key], judgement)
+            found[cut.cut_key] = as_verdict(newest[cut.cut_key], judgement, rules)
     return found
 
 
@@ -123,25 +119,63 @@ def explain(session: Session, scope_key: str, phase: str) -> Explanation:
     _, rules, evidence = _look(session, scope_key, phase)
     one_cut = isinstance(parse_scope(scope_key), CutKey)
     judgement = judge_scope_evidence(evidence, rules, scope_key, one_cut)
-    row = _newest(session, [scope_key], phase).get(scope_key)
-    return Explanation(scope_key, rules, judgement, None if row is None else _verdict(row, judgement))
+    override = in_force(standing_overrides(session, [scope_key], phase).get(scope_key, ()), judgement)
+    row = newest_verdicts(session, [scope_key], phase).get(scope_key)
+    latest = None if row is None else as_verdict(row, judgement, rules, override)
+    return Explanation(scope_key, rules, judgement, latest, override)
+
+
+def judge_jobs(session: Session, phase: str, job_ids: Collection[int]) -> Judgement:
+    """Judge exactly these takes together, each by itself, and keep nothing: it is no scope's verdict.
+
+    All are of one project, whose thresholds, least number of cuts and pass rate decide. Two takes of one cut
+    count as two. Raises :class:`UnknownScopeError` for jobs that are no finished takes of cuts that the phase
+    judges, and for takes of several projects.
+    """
+    wanted = list(dict.fromkeys(job_ids))
+    if not wanted:
+        raise UnknownScopeError("no takes are given", "give the job ids of finished takes")
+    projects = session.execute(
+        select(ProjectProfile.project_id, ProjectProfile.slug)
+        .distinct()
+        .join(CutProfile, CutProfile.project_id == ProjectProfile.project_id)
+        .join(Take, Take.cut_id == CutProfile.cut_id)
+        .where(Take.job_id.in_(wanted))
+    ).all()
+    if len(projects) > 1:
+        raise UnknownScopeError("the takes are of several projects", "judge each project's by themselves")
+    if not projects:
+        raise UnknownScopeError(f"no job of {_listed(wanted)} is a take", TAKES)
+    project_id, slug = projects[0]
+    rules = phase_named(load_phases(session, [project_id])[project_id], phase)
+    evidence = load_evidence_of_takes(session, wanted, rules)
+    unfinished = set(wanted) - set(evidence)
+    if unfinished:
+        raise UnknownScopeError(f"no finished take of a cut: job {_listed(unfinished)}", TAKES)
+    kinds = " and ".join(sorted(rules.cut_kinds))
+    others = [cut.cut_key for cut in evidence.values() if cut.kind not in rules.cut_kinds]
+    if others:
+        raise UnknownScopeError(
+            f"{phase} judges {kinds} cuts, not {', '.join(others)}", "leave those takes out"
+        )
+    return judge_scope_evidence(list(evidence.values()), rules, slug, whole_scenes=False)
 
 
 def require_gate(session: Session, scope_key: str, phase: str) -> Verdict:
-    """The passed verdict of a scope, for whoever builds on it.
+    """The verdict of a scope whose gate is open, judged now and kept, for whoever builds on it.
 
-    Raises :class:`GateNotPassedError`, which says why and what to do, where there is none, it is stale, or it
-    is not a pass.
+    Raises :class:`GateNotPassedError`, which says why and what to do, where it has not passed and nobody has
+    overridden it for what is there now.
     """
-    verdict = latest_verdict(session, scope_key, phase)
-    again = f"anime-pipeline gates explain {scope_key} {phase}"
-    if verdict is None:
-        raise GateNotPassedError(f"{scope_key} was not judged in {phase}", again)
-    if verdict.stale:
-        raise GateNotPassedError(f"{scope_key} has changed since its verdict in {phase}", again)
-    if verdict.verdict != "passed":
+    verdict = judge_scope(session, scope_key, phase)
+    if not verdict.is_open:
+        again = f"anime-pipeline gates explain {scope_key} {phase}"
         remedy = next((entry["remedy"] for entry in verdict.missing if entry["remedy"]), again)
-        raise GateNotPassedError(f"{scope_key} is {verdict.verdict} in {phase}: {verdict.reason}", remedy)
+        lapsed = standing_overrides(session, [scope_key], phase).get(scope_key)
+        told = f" (override {lapsed[0].id} was for cuts that have changed since)" if lapsed else ""
+        raise GateNotPassedError(
+            f"{scope_key} is {verdict.verdict} in {phase}{told}: {verdict.reason}", remedy
+        )
     return verdict
 
 
@@ -171,76 +205,5 @@ def _evidence_of_cuts(
     return evidence
 
 
-def _newest(session: Session, scope_keys: Sequence[str], phase: str) -> dict[str, GateVerdict]:
-    newest = (
-        select(func.max(GateVerdict.id))
-        .where(GateVerdict.scope_key.in_(scope_keys), GateVerdict.phase == phase)
-        .group_by(GateVerdict.scope_key)
-    )
-    rows = session.scalars(select(GateVerdict).where(GateVerdict.id.in_(newest)))
-    return {row.scope_key: row for row in rows}
-
-
-def _keep(
-    session: Session, project_id: int, rules: Phase, judged: Sequence[tuple[str, int | None, Judgement]]
-) -> dict[str, Verdict]:
-    """Verdicts of judgements: the stored one where it judged the same, else a new row."""
-    rows = _newest(session, [key for key, _, _ in judged], rules.name)
-    fresh = []
-    for key, job_id, judgement in judged:
-        if key not in rows or rows[key].judged_sha256 != judgement.judged_sha256:
-            rows[key] = _row(project_id, rules, key, job_id, judgement)
-            fresh.append(rows[key])
-    session.add_all(fresh)
-    session.flush()
-    return {key: _verdict(rows[key], judgement) for key, _, judgement in judged}
-
-
-def _row(project_id: int, rules: Phase, key: str, job_id: int | None, judgement: Judgement) -> GateVerdict:
-    low, high = judgement.wilson or (None, None)
-    return GateVerdict(
-        project_id=project_id,
-        scope=_scope(key),
-        scope_key=key,
-        job_id=job_id,
-        phase=rules.name,
-        verdict=judgement.verdict,
-        cuts_total=len(judgement.cuts),
-        cuts_passed=judgement.count("passed"),
-        cuts_failed=judgement.count("failed"),
-        cuts_unmeasured=judgement.count("unmeasured"),
-        pass_rate=judgement.pass_rate,
-        wilson_low=low,
-        wilson_high=high,
-        thresholds=_thresholds(rules, judgement),
-        failing=[dataclasses.asdict(failing) for failing in judgement.failing],
-        missing=[dataclasses.asdict(missing) for missing in judgement.missing],
-        reason=judgement.reason,
-        judged_sha256=judgement.judged_sha256,
-    )
-
-
-def _thresholds(rules: Phase, judgement: Judgement) -> dict[str, Any]:
-    metrics = {
-        rule.metric: {"comparison": rule.comparison, "threshold": rule.threshold, "gate": rule.gate_name}
-        for rule in rules.rules
-    }
-    return {
-        "metrics": metrics,
-        "pass_rate": rules.pass_rate,
-        "minimum_cuts": rules.minimum_cuts,
-        "calibrations": [dataclasses.asdict(used) for used in judgement.calibrations],
-    }
-
-
-def _scope(key: str) -> Scope:
-    parsed = parse_scope(key)
-    if isinstance(parsed, str):
-        return "project"
-    return "episode" if isinstance(parsed, EpisodeKey) else "scene" if isinstance(parsed, SceneKey) else "cut"
-
-
-def _verdict(row: GateVerdict, now: Judgement) -> Verdict:
-    stale = row.judged_sha256 != now.judged_sha256
-    names = [field.name for field in dataclasses.fields(Verdict) if field.name != "stale"]
-    return Verdict(**{name: getattr(row, name) for name in names}, stale=stale)
+def _listed(job_ids: Collection[int]) -> str:
+    return ", ".join(str(job_id) for job_id in sorted(job_ids))

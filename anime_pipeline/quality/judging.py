@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from anime_pipeline.quality.evidence import CutEvidence
@@ -20,9 +20,11 @@ STATE_DIGITS = 16
 
 NO_TAKE = "no finished take"
 ONLY_ANIMATIC = "only an animatic"
-RENDER = "anime-pipeline render"
-RENDER_COMFYUI = "render them with ComfyUI (set ANIME_COMFYUI_URLS)"
-MEASURE = "anime-pipeline measure"
+# What mends a lack; {scope} is the scope that is judged.
+RENDER = "anime-pipeline render {scope}"
+RENDER_COMFYUI = "set ANIME_COMFYUI_URLS, then: anime-pipeline render {scope}"
+MEASURE = "anime-pipeline measure {scope}"
+REPRODUCE = "anime-pipeline reproduce {job}"
 NOT_MEASURED = "not measured yet"
 
 
@@ -128,17 +130,33 @@ def judge_evidence(evidence: CutEvidence, rules: Sequence[Rule]) -> JudgedCut:
     return JudgedCut(evidence, outcome, tuple(failing), tuple(lacks))
 
 
+def _filled(remedy: str | None, scope_key: str) -> str | None:
+    return remedy and remedy.replace("{scope}", scope_key)
+
+
 def _lack(evidence: CutEvidence, metric: str) -> tuple[str, str, str | None]:
     found = evidence.lacking.get(metric)
     if found is None:
         return metric, NOT_MEASURED, MEASURE
-    return metric, f"{found.state}: {found.reason}", found.remedy
+    again = found.state == "unavailable" and found.remedy
+    return (
+        metric,
+        f"{found.state}: {found.reason}",
+        f"{found.remedy}; then: {MEASURE}" if again else found.remedy,
+    )
 
 
 def judge_scope_evidence(
-    evidence: Sequence[CutEvidence], phase: Phase, scope_key: str, one_cut: bool = False
+    evidence: Sequence[CutEvidence],
+    phase: Phase,
+    scope_key: str,
+    one_cut: bool = False,
+    whole_scenes: bool = True,
 ) -> Judgement:
-    """A scope from the evidence of all its cuts, of every kind. ``one_cut`` judges a cut by itself."""
+    """A scope from the evidence of all its cuts, of every kind. ``one_cut`` judges a cut by itself.
+
+    Without ``whole_scenes`` the evidence is a choice of takes, and says nothing of the cuts beside them.
+    """
     kinds = phase.cut_kinds
     asked = {
         (kind, has_cast): phase.rules_for(kind, has_cast)
@@ -146,8 +164,12 @@ def judge_scope_evidence(
     }
     cuts = tuple(judge_evidence(cut, asked[cut.kind, cut.has_cast]) for cut in evidence if cut.kind in kinds)
     missing = [*_missing_of_cuts(cuts), *_missing_of_sample(cuts, phase, one_cut)]
-    if phase.name in WANTS_WHOLE_SCENES and not one_cut:
+    if phase.name in WANTS_WHOLE_SCENES and whole_scenes and not one_cut:
         missing += _missing_of_scenes(evidence, phase)
+    missing = [
+        replace(entry, remedy=entry.remedy and entry.remedy.replace("{scope}", scope_key))
+        for entry in missing
+    ]
     passed, total = sum(cut.outcome == "passed" for cut in cuts), len(cuts)
     judged_cuts = _judged_cuts(evidence, asked)
     needed = 1 if one_cut else phase.minimum_cuts
@@ -227,9 +249,9 @@ def _missing_of_sample(cuts: Sequence[JudgedCut], phase: Phase, one_cut: bool) -
             said = next((entry for entry in lacking if entry), None)
             reason = said.reason if said else NOT_MEASURED
             keys = tuple(cut.evidence.cut_key for cut in cuts)
-            missing.append(
-                Missing(rule.metric, f"a sample is wanted; {reason}", said.remedy if said else None, keys)
-            )
+            job_id = next(cut.evidence.job_id for cut in cuts if cut.evidence.job_id is not None)
+            remedy = said.remedy if said else REPRODUCE.format(job=job_id)
+            missing.append(Missing(rule.metric, f"a sample is wanted; {reason}", remedy, keys))
     return missing
 
 
@@ -276,7 +298,9 @@ def _judged_cuts(
             cut.provenance,
         )
         digest = hashlib.sha256(repr(state).encode()).hexdigest()
-        judged[cut.cut_key] = [cut.take_number, digest[:STATE_DIGITS]]
+        # A choice of takes may hold two of one cut.
+        key = cut.cut_key if cut.cut_key not in judged else f"{cut.cut_key} take {cut.take_number}"
+        judged[key] = [cut.take_number, digest[:STATE_DIGITS]]
     return judged
 
 

@@ -5,15 +5,25 @@ frozen and known to be stale, a new threshold judges again without measuring, an
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import delete, event, text
+from sqlalchemy.exc import DBAPIError
 
-from anime_pipeline.database.models import CutProfile, GateThreshold, GateVerdict, QualityGate, Take
+from anime_pipeline.database.models import (
+    CutProfile,
+    GateThreshold,
+    GateVerdict,
+    Job,
+    Project,
+    QualityGate,
+    Take,
+)
 from anime_pipeline.database.session import engine_for
 from anime_pipeline.quality.errors import GateNotPassedError, QualityError, UnknownScopeError
 from anime_pipeline.quality.gates import (
     explain,
     judge_cut,
     judge_cuts,
+    judge_jobs,
     judge_scope,
     latest_cut_verdicts,
     latest_verdict,
@@ -103,7 +113,10 @@ def test_an_animatic_is_never_judged_as_a_render(studio: Studio, phase: str) -> 
         studio.measured(studio.take(key, selected=True))
     verdict = judge_scope(studio.session, EPISODE, phase)
     assert (verdict.verdict, verdict.cuts_unmeasured) == ("incomplete", 6)
-    assert "6 cuts have only an animatic; render them with ComfyUI" in verdict.reason
+    assert (
+        "6 cuts have only an animatic; set ANIME_COMFYUI_URLS, then: anime-pipeline render lantern-post.e01"
+        in verdict.reason
+    )
 
 
 def test_a_render_is_judged_though_an_animatic_is_selected(studio: Studio) -> None:
@@ -151,7 +164,11 @@ def test_a_new_measurement_makes_a_verdict_stale_and_leaves_it_as_it_was(studio:
     latest = latest_verdict(studio.session, EPISODE, ANIMATIC)
     assert latest is not None
     assert (latest.id, latest.verdict, latest.stale, latest.passed) == (passed.id, "passed", True, False)
-    with pytest.raises(GateNotPassedError, match="changed since"):
+    changed = [str(change) for change in latest.changes]
+    assert changed == [
+        f"{key}: take 1 was measured again, or what is asked of it is another" for key in list(jobs)[:2]
+    ]
+    with pytest.raises(GateNotPassedError, match="is failed"):
         require_gate(studio.session, EPISODE, ANIMATIC)
     again = judge_scope(studio.session, EPISODE, ANIMATIC)
     assert (again.verdict, again.stale, rows(studio)) == ("failed", False, 2)
@@ -162,9 +179,17 @@ def test_a_re_render_makes_a_verdict_stale(studio: Studio) -> None:
     key = next(iter(episode(studio)))
     judge_scope(studio.session, EPISODE, ANIMATIC)
     studio.take(key)
+    omitted = studio.profile(f"{EPISODE}.s001.c0020")
+    omitted.omitted_at = omitted.updated_at
+    studio.cut(99)
     latest = latest_verdict(studio.session, EPISODE, ANIMATIC)
     assert latest is not None
     assert latest.stale
+    assert [str(change).removeprefix(f"{EPISODE}.s001.") for change in latest.changes] == [
+        "c0010: take 1 → take 2",
+        "c0020: no longer in the story",
+        "c0099: new in the story",
+    ]
 
 
 def test_an_edited_threshold_judges_again_without_measuring(studio: Studio) -> None:
@@ -174,6 +199,7 @@ def test_an_edited_threshold_judges_again_without_measuring(studio: Studio) -> N
     latest = latest_verdict(studio.session, EPISODE, ANIMATIC)
     assert latest is not None
     assert latest.stale
+    assert [str(change) for change in latest.changes] == ["motion_smoothness 0.95 → 0.97"]
     assert judge_scope(studio.session, EPISODE, ANIMATIC).verdict == "failed"
 
 
@@ -202,12 +228,72 @@ def test_without_the_rows_that_decide_nothing_is_judged(studio: Studio) -> None:
         judge_scope(studio.session, EPISODE, ANIMATIC)
 
 
-def test_require_gate_says_when_nothing_was_judged(studio: Studio) -> None:
-    episode(studio)
-    with pytest.raises(GateNotPassedError, match="not judged") as refused:
+def test_whoever_builds_judges_what_is_there_now(studio: Studio) -> None:
+    jobs = episode(studio)
+    assert require_gate(studio.session, EPISODE, ANIMATIC).passed
+    studio.measured(next(iter(jobs.values())), {"motion_smoothness": None})
+    with pytest.raises(GateNotPassedError, match="too short") as refused:
         require_gate(studio.session, EPISODE, ANIMATIC)
     assert refused.value.remedy
+    key = studio.cut(99)
+    with pytest.raises(GateNotPassedError) as refused:
+        require_gate(studio.session, f"{EPISODE}.s001", ANIMATIC)
+    assert refused.value.remedy == f"anime-pipeline render {key.rpartition('.')[0]}"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE studio.gate_verdicts SET verdict = 'passed'",
+        "UPDATE studio.gate_verdicts SET reason = 'as it was'",
+        "DELETE FROM studio.gate_verdicts",
+    ],
+)
+def test_nobody_changes_a_verdict(studio: Studio, change: str) -> None:
+    episode(studio, motion_smoothness=0.1)
+    judge_scope(studio.session, EPISODE, ANIMATIC)
+    studio.session.commit()
+    with pytest.raises(DBAPIError, match="never changed"):
+        studio.session.execute(text(change))
+
+
+def test_verdicts_go_with_their_project(studio: Studio) -> None:
+    jobs = episode(studio)
+    judge_scope(studio.session, EPISODE, ANIMATIC)
+    judge_cuts(studio.session, list(jobs), ANIMATIC)
+    studio.session.commit()
+    studio.session.execute(delete(Job).where(Job.id == next(iter(jobs.values()))))
+    assert rows(studio) == 5
+    studio.session.execute(delete(Project).where(Project.id == studio.project.id))
     assert rows(studio) == 0
+
+
+def test_takes_are_judged_together_without_a_verdict_being_kept(studio: Studio) -> None:
+    jobs = list(episode(studio, cuts=3).values())
+    key = studio.cut(100)
+    twice = [studio.take(key), studio.take(key)]
+    for job in twice:
+        studio.measured(job, motion_smoothness=0.5)
+    judgement = judge_jobs(studio.session, ANIMATIC, [*jobs, *twice])
+    assert (judgement.verdict, judgement.pass_rate, len(judgement.cuts)) == ("failed", 0.6, 5)
+    assert {failing.job_id for failing in judgement.failing} == set(twice)
+    assert len(judgement.judged_cuts) == 5
+    assert judge_jobs(studio.session, ANIMATIC, jobs).verdict == "incomplete", "three takes say nothing"
+    assert judge_jobs(studio.session, VIDEO, jobs).missing[0].reason == "only an animatic"
+    assert rows(studio) == 0
+
+
+def test_only_finished_takes_of_the_phases_kinds_are_judged_together(studio: Studio) -> None:
+    video, still = studio.cut(10), studio.cut(20, "still")
+    waiting, picture = studio.take(video, status="queued"), studio.take(still, server_kind="comfyui")
+    for job_ids, said in [
+        ([], "no takes"),
+        ([10**6], "is a take"),
+        ([waiting], str(waiting)),
+        ([picture], still),
+    ]:
+        with pytest.raises(UnknownScopeError, match=said):
+            judge_jobs(studio.session, VIDEO, job_ids)
 
 
 def test_names_that_name_nothing_are_said(studio: Studio) -> None:

@@ -144,7 +144,7 @@ def test_a_cut_with_only_an_animatic_is_said_to_be_one() -> None:
     judgement = judge(cuts)
     assert judgement.verdict == "incomplete"
     assert judgement.reason == (
-        "3 cuts have only an animatic; render them with ComfyUI (set ANIME_COMFYUI_URLS)"
+        "3 cuts have only an animatic; set ANIME_COMFYUI_URLS, then: anime-pipeline render show.e01"
     )
 
 
