@@ -41,7 +41,7 @@ def _storable(text: str) -> str:
     return text
 
 
-def _storable_json(value: Any) -> Any:
+def storable_json(value: Any) -> Any:
     """Refuse what JSONB does not hold: NUL, lone surrogates, numbers that are none."""
     if isinstance(value, str):
         _storable(value)
@@ -52,9 +52,9 @@ def _storable_json(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("holds a number that is not finite")
     for part in [*value.keys(), *value.values()] if isinstance(value, dict) else []:
-        _storable_json(part)
+        storable_json(part)
     for part in value if isinstance(value, list) else []:
-        _storable_json(part)
+        storable_json(part)
     return value
 
 
@@ -68,7 +68,7 @@ Text = Annotated[str, Field(max_length=20_000), Storable]
 Name = Annotated[str, Field(min_length=1, max_length=255), Storable]
 Short = Annotated[str, Field(min_length=1, max_length=100), Storable]
 Tokens = Annotated[list[Annotated[str, Field(min_length=1, max_length=500), Storable]], Field(max_length=200)]
-Json = Annotated[dict[str, Any], AfterValidator(_storable_json)]
+Json = Annotated[dict[str, Any], AfterValidator(storable_json)]
 """A JSON object that JSONB can hold."""
 Utc = Annotated[datetime, AfterValidator(_in_utc)]
 """A time of the database: its columns without a zone are in UTC."""

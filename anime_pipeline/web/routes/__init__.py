@@ -7,6 +7,7 @@ from anime_pipeline.web.routes import (
     likeness,
     projects,
     story_bibles,
+    structure,
     system,
     traits,
 )
@@ -18,6 +19,7 @@ ROUTERS = (
     traits.router,
     likeness.router,
     characters.router,
+    structure.router,
     jobs.router,
     events.router,
 )
