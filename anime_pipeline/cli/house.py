@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from anime_pipeline.database import migrations, server
+from anime_pipeline.echo_brain.identity import greet
 from anime_pipeline.settings import Settings, get_settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -51,6 +52,7 @@ def open_house(unadopted: bool = False) -> House:
     server.ensure_server(settings)
     if not (unadopted and migrations.awaits_adoption(settings)):
         migrations.upgrade(settings)
+        greet(settings)
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(REPOSITORY / "dagster.yaml", settings.dagster_home / "dagster.yaml")
     return House(settings)

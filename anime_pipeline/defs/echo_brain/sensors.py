@@ -1,0 +1,38 @@
+"""Keeps this worker known to its supervisor, and delivers what the supervisor has to be told."""
+
+import dagster as dg
+
+from anime_pipeline.defs.sensor_status import DEFAULT_STATUS
+from anime_pipeline.defs.studio import Studio
+from anime_pipeline.echo_brain.delivery import deliver
+from anime_pipeline.echo_brain.heartbeat import beat
+from anime_pipeline.errors import UserError
+
+DELIVERY_SECONDS = 20.0
+"""Of one tick, so that the next is not held up."""
+
+
+@dg.sensor(minimum_interval_seconds=30, default_status=DEFAULT_STATUS)
+def echo_heartbeat(context: dg.SensorEvaluationContext, studio: dg.ResourceParam[Studio]) -> dg.SkipReason:
+    """Tells the supervisor how this worker is; registers it first where the supervisor does not know it."""
+    try:
+        return dg.SkipReason(beat(studio.settings).said)
+    except UserError as error:
+        return dg.SkipReason(_said(error))
+
+
+@dg.sensor(minimum_interval_seconds=30, default_status=DEFAULT_STATUS)
+def echo_outbox(context: dg.SensorEvaluationContext, studio: dg.ResourceParam[Studio]) -> dg.SkipReason:
+    """Delivers events of jobs and gates to the supervisor, in the order of each job."""
+    try:
+        done = deliver(studio.settings, DELIVERY_SECONDS)
+    except UserError as error:
+        return dg.SkipReason(_said(error))
+    if done.ended in ("off", "left", "elsewhere"):
+        return dg.SkipReason(done.said)
+    counted = f"{done.delivered} delivered, {done.failed} failed, {done.died} dead, {done.left} left"
+    return dg.SkipReason(f"{counted}. {done.said}".strip())
+
+
+def _said(error: UserError) -> str:
+    return f"{error} To mend it: {error.remedy}" if error.remedy else str(error)
