@@ -70,9 +70,11 @@ def selected_or_newest_takes(session: Session, cut_ids: Collection[int]) -> dict
 
 
 def _finished(session: Session, cut_ids: Collection[int]) -> list[Take]:
-    """Takes that have files, the selected one of each cut first, then the newest."""
+    """Takes that have files in the store, the selected one of each cut first, then the newest."""
     has_files = exists().where(TakeMedia.job_id == Take.job_id, TakeMedia.role.in_(("film", "frame")))
-    query = select(Take).where(Take.cut_id.in_(cut_ids), has_files, Take.reproduces_job_id.is_(None))
+    query = select(Take).where(
+        Take.cut_id.in_(cut_ids), has_files, Take.reproduces_job_id.is_(None), Take.pruned_at.is_(None)
+    )
     return list(session.scalars(query.order_by(Take.cut_id, Take.selected.desc(), Take.take_number.desc())))
 
 

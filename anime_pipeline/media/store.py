@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import tempfile
 import time
@@ -14,11 +15,13 @@ from typing import IO, Any, BinaryIO, cast
 
 import fsspec  # type: ignore[import-untyped]
 
-from anime_pipeline.media.atomic import whole_file
+from anime_pipeline.media.atomic import make_folder, whole_file
 from anime_pipeline.media.errors import DamagedMediaError, MediaError, MissingMediaError
 from anime_pipeline.settings import Settings
 
 _BLOCK = 1 << 20
+YOUNG_SECONDS = 3600.0
+"""A file stored less than this ago may not be named in the database yet; nobody removes it."""
 _INCOMING = ".incoming"
 # There a put shows the whole object or none, and a move would be a second copy.
 _ATOMIC_PROTOCOLS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "memory"})
@@ -120,13 +123,53 @@ class MediaStore:
             if _sha256(source)[0] != sha256:
                 raise self._damaged(location_of(sha256, suffix))
 
-    def remove_leftovers(self, older_than_seconds: float = 86_400.0) -> int:
-        """Remove what killed writers left unfinished in a local store; the number of files removed."""
-        if self._folder is None:
+    def remove(self, sha256: str, suffix: str, young_seconds: float = YOUNG_SECONDS) -> int | None:
+        """Remove a file that nothing names any more; the bytes that it took, 0 where it was gone already.
+
+        None, and the file stays, where it was stored, for the first time or again, less than
+        ``young_seconds`` ago: whoever did may be about to name it. On stores that tell no times, that is not
+        looked at.
+        """
+        location = location_of(sha256, suffix)
+        (self._cache / location).unlink(missing_ok=True)
+        if self._folder is not None:
+            return self._remove_local(self._folder / location, young_seconds)
+        size = self._size(location)
+        if size is None:
             return 0
+        if self._age(location) < young_seconds:
+            return None
+        self._filesystem.rm_file(self._key(location))
+        return size
+
+    def _remove_local(self, path: Path, young_seconds: float) -> int | None:
+        """Move away, look, remove: a file stored again in between is young there, or back under its name."""
+        aside = path.parent.parent / _INCOMING / f".{uuid.uuid4().hex}.part{path.suffix}"
+        try:
+            if time.time() - path.stat().st_mtime < young_seconds:
+                return None
+            make_folder(aside.parent)
+            path.replace(aside)
+        except FileNotFoundError:
+            return 0
+        state = aside.stat()
+        if time.time() - state.st_mtime < young_seconds:
+            aside.replace(path)
+            return None
+        aside.unlink()
+        return state.st_size
+
+    def leftovers(self, older_than_seconds: float = 86_400.0) -> list[Path]:
+        """What killed writers left unfinished in a local store."""
+        if self._folder is None:
+            return []
         limit = time.time() - older_than_seconds
         unfinished = (self._folder / _INCOMING).glob(".*.part*")
-        leftovers = [path for path in unfinished if path.stat().st_mtime < limit]
+        return sorted(path for path in unfinished if path.stat().st_mtime < limit)
+
+    def remove_leftovers(self, older_than_seconds: float = 86_400.0) -> int:
+        """Remove what killed writers left unfinished in a local store; the number of files removed."""
+        leftovers = self.leftovers(older_than_seconds)
         for path in leftovers:
             path.unlink(missing_ok=True)
         return len(leftovers)
@@ -135,7 +178,7 @@ class MediaStore:
         sha256, size = _sha256(source)
         location = location_of(sha256, suffix)
         # A file of another size is what a crash of the disk left; it is replaced.
-        if self._size(location) != size:
+        if self._size(location) != size or not self._made_young(location):
             source.seek(0)
             self._write(source, location, sha256, name)
         return StoredFile(sha256, suffix, size, location)
@@ -157,6 +200,23 @@ class MediaStore:
             self._filesystem.put_file(str(copy), target)
         if not direct:
             self._filesystem.mv(target, key)
+
+    def _made_young(self, location: str) -> bool:
+        """Have a file that is stored again count as new; False where it must be written for that."""
+        if self._folder is None:
+            return self._age(location) < YOUNG_SECONDS / 2
+        try:
+            os.utime(self._folder / location)
+        except OSError:  # gone meanwhile, or another's
+            return False
+        return True
+
+    def _age(self, location: str) -> float:
+        """Seconds since a file of a remote store was written, endless where it does not tell."""
+        try:
+            return time.time() - float(self._filesystem.modified(self._key(location)).timestamp())
+        except (NotImplementedError, AttributeError):
+            return float("inf")
 
     def _size(self, location: str) -> int | None:
         try:

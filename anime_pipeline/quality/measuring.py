@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
-from anime_pipeline.database.models import Measurement
+from anime_pipeline.database.models import Measurement, Take
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.media.errors import MediaError
 from anime_pipeline.media.film import iter_frames
@@ -107,6 +107,9 @@ def _plan(
 ) -> tuple[list[_Work], list[MeasuredTake]]:
     """What is to be measured, and the takes that are done already: unchanged, or not to be measured."""
     takes = load_takes(session, job_ids)
+    pruned = set(
+        session.scalars(select(Take.job_id).where(Take.job_id.in_(job_ids), Take.pruned_at.is_not(None)))
+    )
     phases = load_phases(session, {take.project_id for take in takes})
     stored = _stored(session, [take.job_id for take in takes])
     work = []
@@ -118,6 +121,10 @@ def _plan(
     for take in takes:
         if take.status not in FINISHED:
             reason = f"the take is not finished: {take.status or 'no status'}"
+            done.append(MeasuredTake(take.job_id, take.cut_key, "failed", reason=reason))
+            continue
+        if take.job_id in pruned:  # what was measured while it had media stays
+            reason = f"its media were pruned: anime-pipeline reproduce {take.job_id}"
             done.append(MeasuredTake(take.job_id, take.cut_key, "failed", reason=reason))
             continue
         own = phases[take.project_id]

@@ -98,7 +98,7 @@ def take_scores(session: Session, job_ids: Collection[int]) -> dict[int, TakeSco
 
 
 def finished_takes(session: Session, cut_keys: Collection[str]) -> dict[str, list[int]]:
-    """Job ids of the finished takes of each cut that has one, oldest first."""
+    """Job ids of the finished, unpruned takes of each cut that has one, oldest first."""
     rows = session.execute(
         select(CutProfile.cut_key, Take.job_id)
         .join(Take, Take.cut_id == CutProfile.cut_id)
@@ -107,6 +107,7 @@ def finished_takes(session: Session, cut_keys: Collection[str]) -> dict[str, lis
             CutProfile.cut_key.in_(list(cut_keys)),
             Job.status.in_(FINISHED),
             Take.reproduces_job_id.is_(None),
+            Take.pruned_at.is_(None),
         )
         .order_by(CutProfile.cut_key, Take.take_number)
     )
@@ -137,7 +138,7 @@ def unmeasured_takes(session: Session) -> dict[str, int]:
         select(CutProfile.cut_key, func.max(Take.job_id).label("job_id"))
         .join(Take, Take.cut_id == CutProfile.cut_id)
         .join(Job, Job.id == Take.job_id)
-        .where(CutProfile.omitted_at.is_(None), Job.status.in_(FINISHED))
+        .where(CutProfile.omitted_at.is_(None), Job.status.in_(FINISHED), Take.pruned_at.is_(None))
         .where(~exists().where(Measurement.job_id == Take.job_id))
         .group_by(CutProfile.cut_key)
     )
@@ -164,10 +165,12 @@ def binding_phases(session: Session, episode_key: str) -> tuple[str, ...]:
     return tuple(sorted(bound)) or (ANIMATIC_PHASE,)
 
 
-def require_binding_gates(session: Session, episode_key: str) -> None:
-    """Raise ``GateNotPassedError`` unless every gate that the episode's film answers to has passed."""
-    for phase in binding_phases(session, episode_key):
-        require_gate(session, episode_key, phase)
+def require_binding_gates(session: Session, episode_key: str) -> list[Verdict]:
+    """The verdicts of every gate that the episode's film answers to, passed or overridden.
+
+    Raises ``GateNotPassedError`` where one of them is shut.
+    """
+    return [require_gate(session, episode_key, phase) for phase in binding_phases(session, episode_key)]
 
 
 def _judged_takes(session: Session, job_ids: Collection[int]) -> list[_JudgedTake]:

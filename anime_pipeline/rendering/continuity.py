@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from io import BytesIO
-from itertools import pairwise
 from typing import Any
 
 from PIL import Image
@@ -20,18 +19,21 @@ from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import CutContext
 from anime_pipeline.story.loader import load_cut_contexts
 
-# Of each cut of these scenes, the take that stands for it: the selected, else the newest finished one.
-_STANDING = text("""
-    SELECT DISTINCT ON (p.cut_key) p.cut_key, t.job_id, t.last_frame_sha256, f.sha256, f.suffix
-    FROM studio.cut_profiles p
-    LEFT JOIN (
-        studio.takes t
-        JOIN jobs j ON j.id = t.job_id AND j.status = 'completed' AND t.reproduces_job_id IS NULL
-        JOIN studio.take_media m ON m.job_id = t.job_id AND m.role IN ('film', 'frame')
-        JOIN studio.media_files f ON f.sha256 = m.sha256
-    ) ON t.cut_id = p.cut_id
-    WHERE p.omitted_at IS NULL AND regexp_replace(p.cut_key, '[.][^.]+$', '') = ANY(:scene_keys)
-    ORDER BY p.cut_key, t.selected DESC NULLS LAST, t.take_number DESC NULLS LAST, m.role, m.position DESC
+# For each of these cuts, the take that stands for the one before it in its scene: the selected, else the
+# newest finished one. Keys of one scene sort as bytes in every collation.
+_BEFORE = text("""
+    SELECT DISTINCT ON (a.cut_key) a.cut_key, t.job_id, t.last_frame_sha256, f.sha256, f.suffix
+    FROM unnest(CAST(:keys AS text[])) AS a (cut_key)
+    CROSS JOIN LATERAL (
+        SELECT p.cut_id FROM studio.cut_profiles p
+        WHERE p.omitted_at IS NULL AND p.cut_key ~<~ a.cut_key
+          AND p.cut_key ~>=~ (regexp_replace(a.cut_key, '[^.]+$', '')) ORDER BY p.cut_key USING ~>~ LIMIT 1
+    ) b
+    JOIN studio.takes t ON t.cut_id = b.cut_id AND t.reproduces_job_id IS NULL AND t.pruned_at IS NULL
+    JOIN jobs j ON j.id = t.job_id AND j.status = 'completed'
+    JOIN studio.take_media m ON m.job_id = t.job_id AND m.role IN ('film', 'frame')
+    JOIN studio.media_files f ON f.sha256 = m.sha256
+    ORDER BY a.cut_key, t.selected DESC, t.take_number DESC, m.role, m.position DESC
 """)
 
 
@@ -45,24 +47,18 @@ def load_render_contexts(
     contexts = load_cut_contexts(session, cut_keys)
     going_on = [one for one in contexts.values() if one.continues and one.first_frame_sha256 is None]
     if going_on:
-        frames = _last_frames(session, settings, {one.scene_key for one in going_on}, going_on)
+        frames = first_frames(session, settings, [one.cut_key for one in going_on])
         for one in going_on:
             contexts[one.cut_key] = replace(one, first_frame_sha256=frames.get(one.cut_key))
     return contexts
 
 
-def _last_frames(
-    session: Session, settings: Settings, scene_keys: Collection[str], wanted: Iterable[CutContext]
-) -> dict[str, str]:
-    """Cut key → the last frame of the cut before it in its scene."""
-    rows = session.execute(_STANDING, {"scene_keys": sorted(scene_keys)}).all()
-    keys = {one.cut_key for one in wanted}
-    frames = {}
-    for before, after in pairwise(sorted(rows, key=lambda row: str(row.cut_key))):
-        same_scene = before.cut_key.rpartition(".")[0] == after.cut_key.rpartition(".")[0]
-        if after.cut_key in keys and same_scene and before.job_id is not None:
-            frames[after.cut_key] = before.last_frame_sha256 or _kept(session, settings, before)
-    return frames
+def first_frames(session: Session, settings: Settings, cut_keys: Collection[str]) -> dict[str, str]:
+    """Cut key → the last frame of the cut before it in its scene, where that has a finished take."""
+    if not cut_keys:
+        return {}
+    rows = session.execute(_BEFORE, {"keys": list(cut_keys)}).all()
+    return {row.cut_key: row.last_frame_sha256 or _kept(session, settings, row) for row in rows}
 
 
 def _kept(session: Session, settings: Settings, take: Any) -> str:

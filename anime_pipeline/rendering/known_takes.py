@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -15,7 +14,8 @@ from anime_pipeline.rendering.variants import FIRST, Variant
 
 @dataclass(frozen=True)
 class KnownTake:
-    """A take as the database knows it. ``is_whole``: finished, and each file is in the store.
+    """A take as the database knows it. ``is_whole``: finished, and each file is in the store. ``is_pruned``:
+    finished, and its files were removed to free space, so that it is not rendered again by itself.
 
     ``is_reproduction``: it renders another take again. It has a number of the cut's and shows nothing new.
     """
@@ -24,7 +24,6 @@ class KnownTake:
     cut_id: int
     take_number: int
     recipe_hash: str
-    ingredients: dict[str, Any]
     status: str
     error_message: str | None
     selected: bool
@@ -32,6 +31,7 @@ class KnownTake:
     is_reproduction: bool = False
     variant: Variant = FIRST
     story_hash: str | None = None
+    is_pruned: bool = False
 
     @property
     def is_finished(self) -> bool:
@@ -45,10 +45,10 @@ class KnownTake:
 
 
 _TAKES = text("""
-    SELECT t.job_id, t.cut_id, t.take_number, t.recipe_hash, t.ingredients, t.variant, t.story_hash,
+    SELECT t.job_id, t.cut_id, t.take_number, t.recipe_hash, t.variant, t.story_hash,
            t.selected,
            j.status, j.error_message, COALESCE(m.files, '{}') AS files,
-           t.reproduces_job_id IS NOT NULL AS is_reproduction
+           t.reproduces_job_id IS NOT NULL AS is_reproduction, t.pruned_at IS NOT NULL AS is_pruned
     FROM studio.takes t
     JOIN jobs j ON j.id = t.job_id
     LEFT JOIN (
@@ -70,15 +70,17 @@ def known_takes(
     Without a ``store``, files that the database names are believed to be there.
     """
     takes: dict[int, list[KnownTake]] = {}
-    for row in session.execute(_TAKES, {"cut_ids": list(cut_ids)}):
-        whole = row.status == "completed" and bool(row.files) and (
-            store is None or all(store.exists(name[:64], name[64:]) for name in row.files)
+    rows = session.execute(_TAKES, {"cut_ids": list(cut_ids)}).all()
+    there = store.present({name for row in rows for name in row.files}) if store else None
+    for row in rows:
+        whole = row.status == "completed" and bool(row.files) and not row.is_pruned and (
+            there is None or there.issuperset(row.files)
         )  # fmt: skip
         takes.setdefault(row.cut_id, []).append(
             KnownTake(
-                row.job_id, row.cut_id, row.take_number, row.recipe_hash, row.ingredients, row.status,
+                row.job_id, row.cut_id, row.take_number, row.recipe_hash, row.status,
                 row.error_message, row.selected, whole, row.is_reproduction,
-                Variant.from_json(row.variant), row.story_hash,
+                Variant.from_json(row.variant) if row.variant else FIRST, row.story_hash, row.is_pruned,
             )
         )  # fmt: skip
     return takes

@@ -17,6 +17,7 @@ from anime_pipeline.rendering.ingredients import picture_shas
 from anime_pipeline.rendering.known_takes import KnownTake, known_takes
 from anime_pipeline.rendering.queue import requeue
 from anime_pipeline.rendering.recipes import Recipe, compose_recipe, is_current
+from anime_pipeline.rendering.takes import pruned_error
 from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary
 from anime_pipeline.rendering.variants import Variant
 from anime_pipeline.settings import Settings
@@ -94,8 +95,11 @@ class _Plan:
             same = [take for take in known if take.recipe_hash == recipe.recipe_hash]
             finished = next((take for take in reversed(same) if take.is_whole), None)
             waiting = next((take for take in reversed(same) if not take.is_finished), None)
+            pruned = next((take for take in reversed(same) if take.is_pruned), None)
             if finished is not None:
                 self._planned.append(_planned(context, "current", finished))
+            elif waiting is None and pruned is not None:
+                self._planned.append(_planned_pruned(context, pruned, known, wanted))
             elif waiting is None:
                 number += 1
                 self._planned.append(len(self.new))
@@ -139,6 +143,16 @@ class _Plan:
 
 def _planned(context: CutContext, state: Literal["current", "queued"], take: KnownTake) -> PlannedCut:
     return PlannedCut(context.cut_key, state, take.job_id, take.recipe_hash, take.take_number)
+
+
+def _planned_pruned(
+    context: CutContext, pruned: KnownTake, known: Iterable[KnownTake], wanted: Collection[str]
+) -> PlannedCut:
+    """A take that was rendered and lost its media by intent counts as rendered while another can be shown."""
+    if any(take.is_whole and take.recipe_hash in wanted for take in known):
+        return _planned(context, "current", pruned)
+    error = pruned_error(pruned.job_id)
+    return PlannedCut(context.cut_key, "failed", reason=f"{error} ({error.remedy})")
 
 
 def wait_for_other_planners(session: Session, project_ids: set[int]) -> None:

@@ -23,7 +23,7 @@ from anime_pipeline.errors import UserError
 from anime_pipeline.media.store import MediaStore
 from anime_pipeline.rendering.environment import environment_of_take
 from anime_pipeline.rendering.recipes import recipe_hash
-from anime_pipeline.rendering.takes import LIST_TAKES, TakeError, take_files
+from anime_pipeline.rendering.takes import LIST_TAKES, TakeError, pruned_error, take_files
 from anime_pipeline.rendering.templates import Graph
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import CutKind
@@ -97,7 +97,7 @@ class ReadRecipe:
 _TAKE = text("""
     SELECT r.recipe_hash, r.template_name, r.template_sha256, r.workflow, r.inputs, r.models, r.versions,
            t.ingredients, t.take_number, t.pixels_sha256, t.server_kind, p.cut_key, p.kind, c.duration_frames,
-           j.status, j.prompt, j.negative_prompt, COALESCE(g.fps, p.fps) AS fps,
+           t.pruned_at, j.status, j.prompt, j.negative_prompt, COALESCE(g.fps, p.fps) AS fps,
            COALESCE(g.width, o.width) AS width, COALESCE(g.height, o.height) AS height
     FROM studio.takes t
     JOIN jobs j ON j.id = t.job_id
@@ -119,7 +119,10 @@ def write_recipe_file(session: Session, settings: Settings, job_id: int, path: P
         raise TakeError(f"job {job_id} is no take", LIST_TAKES)
     if row.status != "completed":
         raise TakeError(f"take {job_id} is not finished ({row.status})", "render it first")
+    if row.pruned_at is not None:
+        raise pruned_error(job_id)
     taken = dict(row._mapping)
+    taken.pop("pruned_at")
     workflow = taken.pop("workflow")
     taken.pop("status")
     taken["duration_frames"] = taken["duration_frames"] or 1

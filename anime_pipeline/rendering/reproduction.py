@@ -32,7 +32,7 @@ from anime_pipeline.rendering.events import OnEvent
 from anime_pipeline.rendering.modified_takes import recipe_changes
 from anime_pipeline.rendering.second_takes import came_from_cache, forget_cached_results, queue_second_takes
 from anime_pipeline.rendering.servers import render_servers
-from anime_pipeline.rendering.takes import take_files
+from anime_pipeline.rendering.takes import restore_pruned, take_files
 from anime_pipeline.rendering.worker import drain
 from anime_pipeline.settings import Settings
 
@@ -156,11 +156,17 @@ def _compared(
     hashes = select(Take.job_id, Take.pixels_sha256).where(Take.job_id.in_([old, new]))
     pixels = {row.job_id: row.pixels_sha256 for row in session.execute(hashes)}
     if pixels[old] is not None and pixels[old] == pixels[new]:
+        restore_pruned(session, old, new)
         changed = tuple(recipe_changes(session, new, old))
         return ReproductionReport(
             old, new, "identical", "every pixel is the same", max_difference=0, environment=changed
         )
     changes = _changes(session, settings, new, old)
+    if session.scalar(select(Take.pruned_at).where(Take.job_id == old)) is not None:
+        reason = (
+            "the pixels differ, and the first take's media were pruned, so that nothing tells by how much"
+        )
+        return ReproductionReport(old, new, "different", reason, environment=changes)
     store = MediaStore.of(settings)
     try:
         found = compare_frames(_frames(session, store, old), _frames(session, store, new))

@@ -174,6 +174,29 @@ def pruned_error(job_id: int) -> TakeError:
     )
 
 
+def restore_pruned(session: Session, job_id: int, same_job_id: int) -> None:
+    """Give a pruned take the media of one that shows the same pixels; nothing changes for a whole one."""
+    both = {"job_id": job_id, "same": same_job_id}
+    restored = session.execute(
+        text("""
+            UPDATE studio.takes SET pruned_at = NULL, media_removed_at = NULL
+            WHERE job_id = :job_id AND pruned_at IS NOT NULL RETURNING job_id
+        """),
+        both,
+    )
+    if restored.first() is None:
+        return
+    for statement in (
+        "DELETE FROM studio.take_media WHERE job_id = :job_id AND role IN ('film', 'frame')",
+        "INSERT INTO studio.take_media (job_id, role, position, sha256) "
+        "SELECT :job_id, role, position, sha256 FROM studio.take_media "
+        "WHERE job_id = :same AND role IN ('film', 'frame')",
+        "UPDATE jobs SET output_path = same.output_path FROM jobs same "
+        "WHERE jobs.id = :job_id AND same.id = :same",
+    ):
+        session.execute(text(statement), both)
+
+
 def _unselectable(session: Session, job_id: int) -> TakeError:
     row = session.execute(
         text("""
