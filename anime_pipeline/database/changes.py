@@ -29,9 +29,9 @@ _OF_MANY = frozenset(
 )  # fmt: skip
 """Small tables of which a change may concern any cut."""
 _PROFILES = "studio.project_profiles"
-_APPENDED = frozenset({"studio.gate_verdicts"})
-"""Big tables that are only added to: their newest rows tell."""
-_NEWEST = 10_000
+_VERDICTS = "studio.gate_verdicts"
+_NEWEST_VERDICTS = 10_000
+"""Verdicts are only added: the newest tell. Those on takes are news; those on scopes follow from them."""
 _MOST_TRANSACTIONS = 2**31
 
 PARTITIONS = ("studio.cut_profiles",)
@@ -77,7 +77,8 @@ def look(session: Session, tables: Sequence[str], mark: str | None) -> Look:
     if before is None:
         return Look(made, tuple(tables), None)
     changed = tuple(row.name for row in rows if row.fresh or known[row.name] != before["known"][row.name])
-    if any(name not in _OF_A_CUT or _lost(known[name], before["known"][name]) for name in changed):
+    told = {*_OF_A_CUT, _VERDICTS}
+    if any(name not in told or _lost(known[name], before["known"][name]) for name in changed):
         return Look(made, changed, None)
     return Look(made, changed, frozenset(cut_id for row in rows for cut_id in row.cut_ids or ()))
 
@@ -94,7 +95,7 @@ def _lost(now: list[Any], before: list[Any]) -> bool:
 
 def _asked(table: str) -> str:
     fresh = "age(xmin) <= age(CAST(CAST(:since AS text) AS xid))"
-    cut_ids, hashed, of = "NULL::int[]", "NULL::text", table
+    rows, cut_ids, hashed, of = "count(*)", "NULL::int[]", "NULL::text", table
     if table in _OF_A_CUT:
         cut_ids = f"array_agg({_OF_A_CUT[table]}) FILTER (WHERE {fresh})"
     elif table == _PROFILES:
@@ -105,12 +106,16 @@ def _asked(table: str) -> str:
             "ORDER BY project_id))"
         )
         of = f"{table} p"
-    elif table in _APPENDED:
-        of = f"(SELECT xmin FROM {table} ORDER BY id DESC LIMIT {_NEWEST}) newest"
+    elif table == _VERDICTS:
+        rows, cut_ids = "0", f"array_agg(cut_id) FILTER (WHERE {fresh})"
+        of = (
+            f"(SELECT v.xmin, t.cut_id FROM {table} v JOIN studio.takes t ON t.job_id = v.job_id WHERE v.id > "
+            f"(SELECT COALESCE(max(id), 0) - {_NEWEST_VERDICTS} FROM {table})) newest"
+        )
     elif table not in _OF_MANY:
         raise ValueError(f"nobody watches {table}")
     return (
         f"SELECT '{table}' AS name, pg_snapshot_xmin(pg_current_snapshot())::text::bigint AS xid, "
-        f"count(*) AS rows, count(*) FILTER (WHERE {fresh}) AS fresh, {cut_ids} AS cut_ids, "
+        f"{rows} AS rows, count(*) FILTER (WHERE {fresh}) AS fresh, {cut_ids} AS cut_ids, "
         f"{hashed} AS print FROM {of}"
     )

@@ -1,4 +1,4 @@
-"""Partitions: one per active episode, scene and cut, listed in story order."""
+"""Partitions: one per active project, episode, scene and cut, listed in story order."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import dagster as dg
+from dagster._core.storage.event_log.schema import DynamicPartitionsTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 from sqlalchemy.orm import Session
 
 from anime_pipeline.settings import get_settings
@@ -14,9 +16,13 @@ from anime_pipeline.story import listing
 CUTS = dg.DynamicPartitionsDefinition(name="cuts")
 SCENES = dg.DynamicPartitionsDefinition(name="scenes")
 EPISODES = dg.DynamicPartitionsDefinition(name="episodes")
+PROJECTS = dg.DynamicPartitionsDefinition(name="projects")
 
 # One policy for everything that is partitioned by cut: Dagster splits a backfill where policies differ.
 CUT_BATCHES = dg.BackfillPolicy.multi_run(get_settings().batch_size)
+
+
+_MOST_KEYS = 1000
 
 
 @dataclass(frozen=True)
@@ -32,11 +38,11 @@ class PartitionChange:
 
 def sync_story_partitions(instance: dg.DagsterInstance, session: Session) -> dict[str, PartitionChange]:
     """Make Dagster's partitions those of the story; history of a key that leaves stays in the event log."""
-    wanted = {
-        "episodes": listing.active_episode_keys(session),
-        "scenes": listing.active_scene_keys(session),
-        "cuts": listing.active_cut_keys(session),
-    }
+    cuts = listing.active_cut_keys(session)
+    scenes = sorted({key.rpartition(".")[0] for key in cuts})
+    episodes = sorted({key.rpartition(".")[0] for key in scenes})
+    projects = sorted({key.partition(".")[0] for key in episodes})
+    wanted = {"projects": projects, "episodes": episodes, "scenes": scenes, "cuts": cuts}
     return {name: _sync(instance, name, keys) for name, keys in wanted.items()}
 
 
@@ -46,13 +52,32 @@ def _sync(instance: dg.DagsterInstance, name: str, wanted: Sequence[str]) -> Par
     while kept < min(len(present), len(wanted)) and present[kept] == wanted[kept]:
         kept += 1
     # Ranges are contiguous in the order of registration: a key that belongs in the middle moves all after it.
-    for key in present[kept:]:
-        instance.delete_dynamic_partition(name, key)
-    if wanted[kept:]:
-        instance.add_dynamic_partitions(name, list(wanted[kept:]))
+    _register(instance, name, present[kept:], wanted[kept:])
     return PartitionChange(
         added=tuple(sorted(set(wanted) - set(present))), removed=tuple(sorted(set(present) - set(wanted)))
     )
+
+
+def _register(instance: dg.DagsterInstance, name: str, leaving: Sequence[str], coming: Sequence[str]) -> None:
+    """Put ``coming`` keys in the place of ``leaving`` ones at once, so that nobody sees a list without both.
+
+    Dagster itself deletes them one by one, each over a connection of its own.
+    """
+    if not leaving and not coming:
+        return
+    storage = instance.event_log_storage
+    assert isinstance(storage, SqlEventLogStorage)  # as every storage that Dagster has
+    table = DynamicPartitionsTable
+    with storage.index_transaction() as connection:
+        for first in range(0, len(leaving), _MOST_KEYS):
+            gone = leaving[first : first + _MOST_KEYS]
+            connection.execute(
+                table.delete().where(table.c.partitions_def_name == name, table.c.partition.in_(gone))
+            )
+        if coming:
+            connection.execute(
+                table.insert(), [{"partitions_def_name": name, "partition": key} for key in coming]
+            )
 
 
 def contiguous_ranges(registered: Sequence[str], wanted: Sequence[str], size: int) -> list[list[str]]:

@@ -5,7 +5,6 @@ and a run costs seconds to launch: where ranges need more runs than batches woul
 its config and records their partitions itself.
 """
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -52,17 +51,6 @@ class PlannedRun:
     tags: Mapping[str, str]
     config: Mapping[str, object]
 
-    def request(self, revisions: Mapping[str, str], tries: int = 0) -> dg.RunRequest:
-        """What a sensor returns; the same work is requested once for each number of tries."""
-        named = "\n".join(f"{key} {revisions[key]}" for key in self.keys)
-        revision = hashlib.sha256(named.encode()).hexdigest()
-        return dg.RunRequest(
-            run_key=f"{self.job}:{revision}:{tries}" if tries else f"{self.job}:{revision}",
-            job_name=self.job,
-            tags=dict(self.tags),
-            run_config=dict(self.config) if self.config else None,
-        )
-
 
 def range_tags(keys: Sequence[str]) -> dict[str, str]:
     """Run tags for a contiguous range of partition keys, first to last."""
@@ -83,8 +71,8 @@ def plan_runs(
     ranges = contiguous_ranges(registered, keys, size)
     if len(ranges) <= ceil(len(keys) / size):
         return [
-            PlannedRun(job.ranged, tuple(batch), {**tags, CUTS_TAG: str(len(batch)), **range_tags(batch)}, {})
-            for batch in ranges
+            PlannedRun(run.job, run.keys, {**tags, CUTS_TAG: str(len(run.keys)), **run.tags}, {})
+            for run in range_runs(job.ranged, registered, keys, size)
         ]
     return [
         batch_run(job, keys[first : first + size], {"cut_keys": keys[first : first + size]}, tags)
@@ -100,20 +88,13 @@ def batch_run(
     return PlannedRun(job.scattered, tuple(keys), told, {"ops": {job.op: {"config": dict(config)}}})
 
 
-def batch_requests(
-    job_name: str, registered: Sequence[str], revisions: Mapping[str, str], batch_size: int
-) -> list[dg.RunRequest]:
-    """One run request per range of neighbouring partitions, where no job takes scattered ones.
-
-    Args:
-        registered: every partition key, in the order of registration.
-        revisions: key → what makes this work new; the same work is never requested twice.
-        batch_size: partitions in a run, at most.
-    """
+def range_runs(
+    job_name: str, registered: Sequence[str], wanted: Sequence[str], size: int
+) -> list[PlannedRun]:
+    """One run per range of at most ``size`` neighbours, where no job takes scattered partitions."""
     known = set(registered)
-    ranges = contiguous_ranges(registered, [key for key in revisions if key in known], batch_size)
-    runs = [PlannedRun(job_name, tuple(batch), range_tags(batch), {}) for batch in ranges]
-    return [run.request(revisions) for run in runs]
+    ranges = contiguous_ranges(registered, [key for key in wanted if key in known], size)
+    return [PlannedRun(job_name, tuple(batch), range_tags(batch), {}) for batch in ranges]
 
 
 def priority_tags(priority: int) -> dict[str, str]:

@@ -7,7 +7,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anime_pipeline.defs.partitions import _sync, contiguous_ranges
-from anime_pipeline.defs.run_requests import batch_requests
 
 KEYS = [f"tiny.e01.s001.c{number:04d}" for number in range(40)]
 key_sets = st.sets(st.sampled_from(KEYS)).map(sorted)
@@ -34,15 +33,3 @@ def test_ranges_hold_each_wanted_key_once_and_nothing_between(wanted: list[str],
         assert 1 <= len(batch) <= size
         first = KEYS.index(batch[0])
         assert KEYS[first : first + len(batch)] == batch
-
-
-def test_the_same_work_is_requested_once_and_new_work_again() -> None:
-    revisions = {KEYS[0]: "a", KEYS[1]: "b", KEYS[5]: "c"}
-    first = batch_requests("render_cuts", KEYS, revisions, 25)
-    assert len(first) == 2
-    assert first[0].tags["dagster/asset_partition_range_end"] == KEYS[1]
-    again = batch_requests("render_cuts", KEYS, revisions, 25)
-    assert [request.run_key for request in again] == [request.run_key for request in first]
-    edited = batch_requests("render_cuts", KEYS, {**revisions, KEYS[1]: "x"}, 25)
-    assert edited[0].run_key != first[0].run_key
-    assert edited[1].run_key == first[1].run_key
