@@ -14,7 +14,7 @@ from anime_pipeline.echo_brain.events import QualityDecision, validated
 from anime_pipeline.echo_brain.renders import SUPERVISOR, link_task, tasks_of
 from anime_pipeline.rendering.takes import LIST_TAKES, TakeError
 from anime_pipeline.review.choices import choose_take
-from anime_pipeline.review.directions import RetakeRequest
+from anime_pipeline.review.directions import RetakeError, RetakeRequest
 from anime_pipeline.review.rejections import reject_take
 from anime_pipeline.review.retakes import ask_retake
 from anime_pipeline.settings import Settings
@@ -25,7 +25,7 @@ _CUT_KEY = text("""
 
 
 class Changes(BaseModel):
-    """Suggestions that a retake can follow by itself; whatever else is suggested goes into its note."""
+    """Suggestions that a retake can follow by itself; all of what is suggested goes into its note."""
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -67,14 +67,22 @@ def _retake(
     if cut_key is None:
         raise TakeError(f"job {decision.job_id} is no take", LIST_TAKES)
     suggested = decision.suggestions if isinstance(decision.suggestions, dict) else {}
-    changes = validated(Changes, suggested).model_dump()
-    request = RetakeRequest(note=note, by=SUPERVISOR.name, **changes)
-    asked = ask_retake(session, settings, cut_key, request)
+    changes = validated(Changes, suggested)
+    told: dict[str, Any] = {}
+    try:
+        request = RetakeRequest(note=note, by=SUPERVISOR.name, **changes.model_dump())
+        asked = ask_retake(session, settings, cut_key, request)
+    except RetakeError as error:
+        if changes == Changes():
+            raise
+        # What is decided is that the take is not good enough; how to mend it was only suggested.
+        told["not_followed"] = str(error)
+        asked = ask_retake(session, settings, cut_key, RetakeRequest(note=note, by=SUPERVISOR.name))
     new_job_id = asked.answered_by_job_id
     if new_job_id is not None:
         for task in {*tasks_of(session, decision.job_id), *([task_id] if task_id else [])}:
             link_task(session, task, [new_job_id])
-    return {"cut_key": cut_key, "retake_id": asked.id, "job_id": new_job_id}
+    return {"cut_key": cut_key, "retake_id": asked.id, "job_id": new_job_id, **told}
 
 
 def _note(suggestions: str | list[Any] | dict[str, Any] | None) -> str:

@@ -56,4 +56,4 @@ class TooLargeError(MessageError):
 class NotConfiguredError(MessageError):
     """This installation has no secret, so that it can trust no message."""
 
-    status = 403
+    status = 409

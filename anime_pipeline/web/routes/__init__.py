@@ -2,14 +2,17 @@
 
 from anime_pipeline.web.routes import (
     characters,
+    echo,
     events,
     jobs,
     likeness,
+    media,
     projects,
     story_bibles,
     structure,
     system,
     traits,
+    uploads,
 )
 
 ROUTERS = (
@@ -21,5 +24,8 @@ ROUTERS = (
     characters.router,
     structure.router,
     jobs.router,
+    media.router,
+    uploads.router,
     events.router,
+    echo.router,
 )
