@@ -70,6 +70,7 @@ class Settings(BaseSettings):
         None,
         description="Where the supervisor reaches our API; unset: http://127.0.0.1:8328/api/anime/echo.",
     )
+    retakes: Switch = Field("on", description="Whether a failed take is answered with a retake by itself.")
     sensors: Switch = Field("on", description="Default state of the sensors and schedules in a new home.")
     story_sync: Switch = Field("on", description="Register new and omitted cuts as partitions.")
     queue_drain: Switch = Field("on", description="Render what waits in the queue, in batches.")

@@ -23,6 +23,7 @@ from anime_pipeline.cli import (
     queue_commands,
     recipe_commands,
     reproduce_command,
+    retake_commands,
     server_commands,
     story_commands,
     workflow_commands,
@@ -59,6 +60,7 @@ app.add_typer(model_commands.app, name="models")
 app.add_typer(recipe_commands.app, name="recipe")
 app.add_typer(workflow_commands.app, name="workflow")
 app.add_typer(queue_commands.app, name="queue")
+app.add_typer(retake_commands.app, name="retake")
 app.add_typer(server_commands.app, name="servers")
 adoption_commands.register(database_commands.app)
 app.add_typer(database_commands.app, name="db")

@@ -10,24 +10,33 @@ from anime_pipeline.cli.progress import production_progress
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.delivery.readiness import outdated_films
 from anime_pipeline.quality.scores import finished_takes, unmeasured_takes
-from anime_pipeline.rendering.staleness import states_of
+from anime_pipeline.rendering.staleness import TO_RENDER, states_of
+from anime_pipeline.review.answering import answer_failures
 from anime_pipeline.story.listing import active_episode_keys, active_scene_keys
 
 
 def produce_cuts(house: House, keys: Sequence[str]) -> list[JobOutcome]:
-    """Render the cuts that aren't current, then measure and judge every cut that has something unmeasured."""
-    with session_scope(house.settings) as session:
-        waiting = [s.cut_key for s in states_of(session, house.settings, keys) if s.state != "current"]
-        unmeasured = set(unmeasured_takes(session)) & set(keys)
-    to_measure = sorted({*waiting, *unmeasured})
-    if not to_measure:
-        return []
-    with production_progress(house, {"rendered": len(waiting), "measured": len(to_measure)}) as update:
-        steps = ["sync"]
-        if waiting:
-            steps.append(_step("render_cuts", waiting))
-        outcomes = run_jobs(house, [*steps, _step("measure_cuts", to_measure)], update)
-    return outcomes
+    """Render the cuts that lack a take, then measure and judge every cut that has something unmeasured.
+
+    Goes on with the retakes that failed takes are answered with, until they pass or their budgets end.
+    """
+    outcomes: list[JobOutcome] = []
+    begun: set[int | None] = set()
+    while True:
+        with session_scope(house.settings) as session:
+            answer_failures(session, house.settings, keys)
+            states = [s for s in states_of(session, house.settings, keys) if s.state in TO_RENDER]
+            unmeasured = set(unmeasured_takes(session)) & set(keys) if not outcomes else set()
+        if outcomes:  # what was tried already and still waits would wait for ever
+            states = [s for s in states if s.state == "queued" and s.job_id not in begun]
+        begun |= {state.job_id for state in states}
+        waiting = [state.cut_key for state in states]
+        to_measure = sorted({*waiting, *unmeasured})
+        if not to_measure:
+            return outcomes
+        with production_progress(house, {"rendered": len(waiting), "measured": len(to_measure)}) as update:
+            steps = [_step("render_cuts", waiting)] if waiting else []
+            outcomes += run_jobs(house, ["sync", *steps, _step("measure_cuts", to_measure)], update)
 
 
 def measure_cuts(house: House, keys: Sequence[str]) -> list[JobOutcome]:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from anime_pipeline.media.store import MediaStore
 from anime_pipeline.rendering.continuity import load_render_contexts
+from anime_pipeline.rendering.failing import with_verdicts
 from anime_pipeline.rendering.known_takes import KnownTake, known_takes
 from anime_pipeline.rendering.planning import picture_suffixes
 from anime_pipeline.rendering.recipes import Recipe, compose_recipe
@@ -19,7 +20,9 @@ from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import CutContext
 from anime_pipeline.story.listing import active_cut_keys
 
-State = Literal["current", "stale", "missing", "failed", "queued"]
+State = Literal["current", "stale", "missing", "failed", "queued", "failing", "in_review"]
+TO_RENDER = ("stale", "missing", "failed", "queued")
+"""The states of a cut that lacks a take of its story."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,13 @@ class Change:
 class CutState:
     """A cut against its takes.
 
-    ``current``: each wanted take is finished. ``queued``: what is missing waits or is being rendered.
+    ``current``: each wanted take is finished. ``queued``: what is missing, or a retake, waits or is rendered.
     ``failed``: a render failed, or the cut cannot be rendered as it is (``reason``). ``stale``: finished
     takes show an older story, ``changes`` names what differs from the selected one, else the newest.
-    ``missing``: nothing is finished. ``job_id`` is that take; ``recipe_hash`` is the first wanted take's,
-    None where the cut cannot be rendered.
+    ``missing``: nothing is finished. ``failing``: everything is finished, and nothing of it passes.
+    ``in_review``: so, and no further take is planned by itself; ``reason`` says why and what was tried.
+    ``retakes`` counts those that were ever asked for. ``job_id`` is that take; ``recipe_hash`` is the first
+    wanted take's, None where the cut cannot be rendered.
     """
 
     cut_key: str
@@ -48,6 +53,7 @@ class CutState:
     changes: tuple[Change, ...] = ()
     recipe_hash: str | None = None
     reason: str | None = None
+    retakes: int = 0
 
 
 def cut_states(
@@ -69,7 +75,8 @@ def states_of(
     library, suffixes = TemplateLibrary.of(settings), picture_suffixes(session, contexts.values())
     store = MediaStore.of(settings) if check_files else None
     takes = known_takes(session, [context.cut_id for context in contexts.values()], store)
-    return [_state(contexts[key], library, suffixes, takes.get(contexts[key].cut_id, [])) for key in keys]
+    states = [_state(contexts[key], library, suffixes, takes.get(contexts[key].cut_id, [])) for key in keys]
+    return with_verdicts(session, states)
 
 
 def changes_between(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:

@@ -11,6 +11,7 @@ from anime_pipeline.defs.partition_events import Batch
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.quality.measuring import measure_takes
 from anime_pipeline.quality.scores import TakeScores, finished_takes, judge_takes, standing_takes, take_scores
+from anime_pipeline.review.answering import answer_failures
 from anime_pipeline.review.selection import select_best
 
 
@@ -32,13 +33,18 @@ def measure(context: dg.OpExecutionContext, studio: Studio, takes: Sequence[int]
 
 
 def judge(studio: Studio, cut_keys: Sequence[str], takes: Sequence[int]) -> Batch:
-    """Judge the takes, select those that pass, and say what became of each cut."""
+    """Judge the takes, select those that pass, answer failures with retakes, say what became of each cut."""
     with studio.session() as session:
         judge_takes(session, takes)
         select_best(session, studio.settings, cut_keys)
         standing = standing_takes(session, cut_keys)
         scores = take_scores(session, [job_id for job_id in standing.values() if job_id in set(takes)])
+    with studio.session() as session:  # by itself, so that the verdicts stand whatever comes of it
+        answers = answer_failures(session, studio.settings, cut_keys)
     finished = {take.cut_key: _scores_metadata(take) for take in scores.values()}
+    for answer in (answer for answer in answers if answer.cut_key in finished):
+        said = answer.reason if answer.job_id is None else f"take {answer.job_id}: {answer.reason}"
+        finished[answer.cut_key][answer.outcome] = dg.MetadataValue.text(said)
     failed = {
         key: "could not be measured"
         if key in standing
