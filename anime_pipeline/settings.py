@@ -112,6 +112,9 @@ class Settings(BaseSettings):
     )
     api_max_body_kib: int = Field(1024, ge=1, description="Longest JSON body of a request, in KiB.")
     api_max_upload_mib: int = Field(64, ge=1, description="Longest upload, in MiB.")
+    api_max_upload_megapixels: int = Field(
+        50, ge=1, le=268, description="Largest picture that an upload may hold, in millions of pixels."
+    )
     api_threads: int = Field(
         16, ge=1, le=64, description="Requests that one API process works on at once, each with a connection."
     )

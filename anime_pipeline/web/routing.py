@@ -111,7 +111,7 @@ def _common(methods: list[str], access: Access) -> dict[int | str, dict[str, Any
     statuses = [422, 429, 500, 503]
     if access != "anyone":
         statuses += [401, 403]
-    if methods != ["GET"]:
+    if not set(methods) <= {"GET", "HEAD"}:
         statuses += [400, 409, 413, 415]
     described = problems(*sorted(statuses))
     if methods == ["GET"]:

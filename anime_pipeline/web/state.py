@@ -40,6 +40,13 @@ async def _session(request: Request) -> Session:
     return session
 
 
+async def _request(request: Request) -> Request:
+    return request
+
+
+RequestOf = Annotated[Request, Depends(_request)]
+"""Parameter of a route: the request. FastAPI gives a plain ``Request`` once, and the transaction has it."""
+
 SettingsOf = Annotated[Settings, Depends(_settings)]
 """Parameter of a route: the settings."""
 

@@ -12,7 +12,7 @@ from anime_pipeline.settings import Settings
 from anime_pipeline_tests.rendering.conftest import artist, server, studio
 from anime_pipeline_tests.rendering.studio import Studio, production
 from anime_pipeline_tests.web.clients import client_of
-from anime_pipeline_tests.web.serving import serving
+from anime_pipeline_tests.web.running import running_api
 
 __all__ = ["artist", "server", "studio"]
 
@@ -34,5 +34,5 @@ def tiny(studio: Studio) -> Studio:
 @pytest.fixture
 def api(tiny: Studio) -> Iterator[httpx.Client]:
     """Someone on this machine who talks to the API of ``tiny`` over a socket."""
-    with serving(tiny.settings) as url, httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
+    with running_api(tiny.settings) as url, httpx.Client(base_url=url, timeout=30, trust_env=False) as client:
         yield client
