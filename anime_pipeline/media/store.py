@@ -8,6 +8,7 @@ import re
 import tempfile
 import time
 import uuid
+from collections.abc import Collection
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -23,6 +24,7 @@ _BLOCK = 1 << 20
 YOUNG_SECONDS = 3600.0
 """A file stored less than this ago may not be named in the database yet; nobody removes it."""
 _INCOMING = ".incoming"
+_FEW = 256
 # There a put shows the whole object or none, and a move would be a second copy.
 _ATOMIC_PROTOCOLS = frozenset({"s3", "s3a", "gs", "gcs", "abfs", "abfss", "az", "adl", "oss", "memory"})
 
@@ -88,6 +90,26 @@ class MediaStore:
     def exists(self, sha256: str, suffix: str) -> bool:
         """Whether the store has a file of this name."""
         return self._size(location_of(sha256, suffix)) is not None
+
+    def present(self, names: Collection[str]) -> set[str]:
+        """Which of these files (sha256 and suffix in one) the store has.
+
+        Many are looked up by listing their folders, of which a store has 256.
+        """
+        if len(names) <= _FEW:
+            return {name for name in names if self.exists(name[:64], name[64:])}
+        folders = sorted({name[:2] for name in names})
+        return {name for folder in folders for name in self._listed(folder)}.intersection(names)
+
+    def _listed(self, folder: str) -> list[str]:
+        try:
+            if self._folder is not None:
+                return os.listdir(self._folder / folder)  # noqa: PTH208 (no object for each of many files)
+            key = self._key(folder)
+            self._filesystem.invalidate_cache(key)
+            return [str(path).rpartition("/")[2] for path in self._filesystem.ls(key, detail=False)]
+        except FileNotFoundError:
+            return []
 
     def open(self, sha256: str, suffix: str) -> BinaryIO:
         """A stored file, open for reading from its start. Raises :class:`MissingMediaError`."""

@@ -17,4 +17,4 @@ def _hashed() -> str:
 
 
 COMPOSER_SHA256 = _hashed()
-"""sha256 over the two rooms' modules, taken when they are imported, since a file may change under a process."""
+"""sha256 over the two rooms' modules, taken at import: a file may change under a process that runs."""

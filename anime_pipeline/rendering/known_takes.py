@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
+from functools import lru_cache
 
 from sqlalchemy import text
 from sqlalchemy.orm import Session
@@ -45,7 +47,7 @@ class KnownTake:
 
 
 _TAKES = text("""
-    SELECT t.job_id, t.cut_id, t.take_number, t.recipe_hash, t.variant, t.story_hash,
+    SELECT t.job_id, t.cut_id, t.take_number, t.recipe_hash, t.variant::text AS variant, t.story_hash,
            t.selected,
            j.status, j.error_message, COALESCE(m.files, '{}') AS files,
            t.reproduces_job_id IS NOT NULL AS is_reproduction, t.pruned_at IS NOT NULL AS is_pruned
@@ -60,6 +62,11 @@ _TAKES = text("""
     WHERE t.cut_id = ANY(:cut_ids)
     ORDER BY t.cut_id, t.take_number
 """)
+
+
+@lru_cache(maxsize=256)
+def _variant(stored: str) -> Variant:
+    return Variant.from_json(json.loads(stored))
 
 
 def known_takes(
@@ -80,7 +87,7 @@ def known_takes(
             KnownTake(
                 row.job_id, row.cut_id, row.take_number, row.recipe_hash, row.status,
                 row.error_message, row.selected, whole, row.is_reproduction,
-                Variant.from_json(row.variant) if row.variant else FIRST, row.story_hash, row.is_pruned,
+                _variant(row.variant), row.story_hash, row.is_pruned,
             )
         )  # fmt: skip
     return takes

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from anime_pipeline.database.models import Take
 from anime_pipeline.media.store import MediaStore
-from anime_pipeline.rendering.continuity import load_render_contexts
 from anime_pipeline.rendering.failing import with_verdicts
 from anime_pipeline.rendering.known_takes import KnownTake, known_takes
-from anime_pipeline.rendering.planning import picture_suffixes
-from anime_pipeline.rendering.recipes import Recipe, compose_recipe
-from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary
-from anime_pipeline.rendering.variants import Variant
+from anime_pipeline.rendering.takes import pruned_error
+from anime_pipeline.rendering.wanted_recipes import Wanted, ingredients_now, wanted_recipes
 from anime_pipeline.settings import Settings
-from anime_pipeline.story.context import CutContext
 from anime_pipeline.story.listing import active_cut_keys
 
 State = Literal["current", "stale", "missing", "failed", "queued", "failing", "in_review"]
@@ -71,12 +69,11 @@ def states_of(
     session: Session, settings: Settings, keys: Sequence[str], check_files: bool = True
 ) -> list[CutState]:
     """The state of these cuts, in the order given; as :func:`cut_states`."""
-    contexts = load_render_contexts(session, settings, keys)
-    library, suffixes = TemplateLibrary.of(settings), picture_suffixes(session, contexts.values())
+    wanted = wanted_recipes(session, settings, keys)
     store = MediaStore.of(settings) if check_files else None
-    takes = known_takes(session, [context.cut_id for context in contexts.values()], store)
-    states = [_state(contexts[key], library, suffixes, takes.get(contexts[key].cut_id, [])) for key in keys]
-    return with_verdicts(session, states)
+    takes = known_takes(session, [cut.cut_id for cut in wanted.values()], store)
+    states = [_state(key, wanted[key], takes.get(wanted[key].cut_id, [])) for key in keys]
+    return with_verdicts(session, _with_changes(session, settings, states))
 
 
 def changes_between(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
@@ -93,49 +90,62 @@ def changes_between(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Cha
     )
 
 
-def _state(
-    context: CutContext, library: TemplateLibrary, suffixes: Mapping[str, str], takes: list[KnownTake]
-) -> CutState:
+def _state(cut_key: str, cut: Wanted, takes: list[KnownTake]) -> CutState:
     takes = [take for take in takes if not take.is_reproduction]
     finished = [take for take in takes if take.is_whole]
     newest = next((take for take in finished if take.selected), finished[-1] if finished else None)
     job_id = newest.job_id if newest else None
-    try:
-        wanted = [
-            compose_recipe(context, library, suffixes, Variant(number))
-            for number in range(1, context.takes_wanted + 1)
-        ]
-    except TemplateError as error:
-        return CutState(context.cut_key, "failed", job_id, reason=str(error))
-    first = wanted[0].recipe_hash
-    missing = [recipe for recipe in wanted if not any(t.recipe_hash == recipe.recipe_hash for t in finished)]
+    if cut.error is not None:
+        return CutState(cut_key, "failed", job_id, reason=str(cut.error))
+    wanted = cut.recipe_hashes
+    first = wanted[0]
+    missing = [recipe for recipe in wanted if not any(take.recipe_hash == recipe for take in finished)]
+    pruned = {take.recipe_hash: take for take in takes if take.is_pruned}
+    if len(missing) < len(wanted):
+        missing = [recipe for recipe in missing if recipe not in pruned]
+    elif missing[0] in pruned:
+        error = pruned_error(pruned[missing[0]].job_id)
+        reason = f"{error}: {error.remedy}"
+        return CutState(cut_key, "failed", job_id, recipe_hash=first, reason=reason)
     if not missing:
-        shown = newest if newest and newest.selected else _take_of(first, finished)
-        return CutState(context.cut_key, "current", shown.job_id, recipe_hash=first)
+        shown = newest if newest and newest.selected else _take_of(wanted, finished)
+        return CutState(cut_key, "current", shown.job_id, recipe_hash=first)
     pending = [_newest_unfinished(recipe, takes) for recipe in missing]
     ended = next((take for take in pending if take is not None and take.is_ended), None)
     if ended is not None:
-        return CutState(
-            context.cut_key, "failed", ended.job_id, recipe_hash=first, reason=ended.error_message
-        )
+        return CutState(cut_key, "failed", ended.job_id, recipe_hash=first, reason=ended.error_message)
     waiting = next((take for take in pending if take is not None), None)
     if waiting is not None:
-        return CutState(context.cut_key, "queued", waiting.job_id, recipe_hash=first)
+        return CutState(cut_key, "queued", waiting.job_id, recipe_hash=first)
     if newest is None:
-        return CutState(context.cut_key, "missing", recipe_hash=first)
-    return CutState(context.cut_key, "stale", job_id, _changes(newest, wanted[0], missing[0]), first)
+        return CutState(cut_key, "missing", recipe_hash=first)
+    # Where nothing of the story differs, another take is wanted, or the renderer is told in another way.
+    retold = (Change("recipe", newest.recipe_hash, missing[0]),)
+    return CutState(cut_key, "stale", job_id, retold, recipe_hash=first)
 
 
-def _take_of(recipe_hash: str, takes: list[KnownTake]) -> KnownTake:
-    return next(take for take in reversed(takes) if take.recipe_hash == recipe_hash)
+def _with_changes(session: Session, settings: Settings, states: list[CutState]) -> list[CutState]:
+    """The states, stale ones with what of the story differs; two queries where there are any."""
+    stale = {state.cut_key: state.job_id for state in states if state.state == "stale"}
+    if not stale:
+        return states
+    rows = session.execute(select(Take.job_id, Take.ingredients).where(Take.job_id.in_(stale.values())))
+    told = {row.job_id: row.ingredients for row in rows}
+    now = ingredients_now(session, settings, stale)
+    return [
+        replace(state, changes=changes_between(told[state.job_id], now[state.cut_key]) or state.changes)
+        if state.state == "stale"
+        else state
+        for state in states
+    ]
 
 
-def _newest_unfinished(recipe: Recipe, takes: list[KnownTake]) -> KnownTake | None:
-    same = [take for take in takes if take.recipe_hash == recipe.recipe_hash and not take.is_finished]
+def _take_of(recipes: Sequence[str], takes: list[KnownTake]) -> KnownTake:
+    """The newest whole take of the first of these recipes that has one."""
+    ours = [take for take in reversed(takes) if take.recipe_hash in recipes]
+    return min(ours, key=lambda take: recipes.index(take.recipe_hash))
+
+
+def _newest_unfinished(recipe: str, takes: list[KnownTake]) -> KnownTake | None:
+    same = [take for take in takes if take.recipe_hash == recipe and not take.is_finished]
     return same[-1] if same else None
-
-
-def _changes(take: KnownTake, first: Recipe, missing: Recipe) -> tuple[Change, ...]:
-    changes = changes_between(take.ingredients, first.ingredients)
-    # Nothing of the story: another take is wanted, or the same story is told to the renderer in another way.
-    return changes or (Change("recipe", take.recipe_hash, missing.recipe_hash),)

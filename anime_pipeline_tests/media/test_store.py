@@ -203,3 +203,13 @@ def _overwrite(store: MediaStore, location: str, data: bytes) -> None:
     else:
         with fsspec.open(f"{store.name}/{location}", "wb") as file:
             file.write(data)
+
+
+@pytest.mark.parametrize("asked", [3, 600])
+def test_many_are_looked_up_at_once(store: MediaStore, asked: int) -> None:
+    """Few one by one, many by listing folders: the same answer, also where a folder isn't there."""
+    kept = {f"{one.sha256}.png" for one in (store.put_bytes(bytes([n]), ".png") for n in range(2))}
+    gone = {f"{hashlib.sha256(b'gone %d' % n).hexdigest()}.png" for n in range(asked - 2)}
+    other = {name.replace(".png", ".mp4") for name in kept}
+    assert store.present(kept | gone | other) == kept
+    assert store.present(set()) == set()
