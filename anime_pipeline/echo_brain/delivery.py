@@ -57,7 +57,7 @@ class Delivery:
 def deliver(settings: Settings, seconds: float = 20.0, clock: Clock = utc_now, wait: bool = True) -> Delivery:
     """Deliver what can be delivered, for so many seconds at most (and one more time-out).
 
-    ``wait`` False tries now, even if the time that an outage has set is not over.
+    ``wait`` False tries everything once now, though its time, or that of an outage, is not over.
     """
     link = supervisor_link(settings)
     if link is None:
@@ -72,6 +72,8 @@ def deliver(settings: Settings, seconds: float = 20.0, clock: Clock = utc_now, w
         if wait and row.deliver_at is not None and row.deliver_at > clock():
             said = f"Tried again at {row.deliver_at:%H:%M:%S} UTC: {row.outage_error}"
             return _counted(session, Delivery("outage", said=said))
+        if not wait:
+            outbox.make_due(session)
         with SupervisorClient(link, row.worker_id, clock) as client:
             done = _deliver(session, client, time.monotonic() + seconds, clock, row.outages)
         outbox.prune(session, clock())

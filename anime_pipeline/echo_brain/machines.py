@@ -15,9 +15,9 @@ from sqlalchemy.orm import Session
 from anime_pipeline.database.models import RenderLease, RenderServer
 from anime_pipeline.rendering.comfyui import ComfyClient
 from anime_pipeline.rendering.comfyui_errors import ComfyError
-from anime_pipeline.rendering.enqueue import JOB_TYPES
 from anime_pipeline.rendering.probing import probe
 from anime_pipeline.rendering.registry import candidates, enlist, record_facts
+from anime_pipeline.rendering.requests import KINDS
 from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary
 from anime_pipeline.settings import Settings
 
@@ -104,13 +104,13 @@ def machines_now(session: Session, settings: Settings) -> Machines:
 
 
 def capabilities(machines: Machines, settings: Settings) -> list[str]:
-    """The kinds of task that can be done now: those with a workflow that some usable server knows.
+    """The kinds of task that can be done now: those with a workflow whose nodes some usable server knows.
 
-    The embedded preview server draws all kinds. character_sheet and consistency_check are no renders of
-    this line, and so they are not told.
+    The embedded preview server draws all kinds; a character sheet is a still. consistency_check is asked of
+    the API and is no task here, and so it is not told.
     """
     if machines.embedded:
-        return list(JOB_TYPES.values())
+        return list(KINDS)
     library = TemplateLibrary.of(settings)
     found: set[str] = set()
     for name in library:
@@ -121,7 +121,7 @@ def capabilities(machines: Machines, settings: Settings) -> list[str]:
         needed = {node["class_type"] for node in template.graph.values()}
         if any(needed <= one.node_classes for one in machines.usable):
             found.update(template.sidecar.serves)
-    return [job_type for kind, job_type in JOB_TYPES.items() if kind in found]
+    return [job_type for job_type, kind in KINDS.items() if kind in found]
 
 
 def is_gpu(device: dict[str, Any]) -> bool:

@@ -130,6 +130,13 @@ def prune(session: Session, now: datetime) -> int:
     return len(session.execute(query, {"before": before}).all())
 
 
+def make_due(session: Session) -> None:
+    """Let every event that waits for its time be tried now."""
+    session.execute(
+        text("UPDATE studio.outbox SET not_before = NULL WHERE state = 'waiting' AND not_before IS NOT NULL")
+    )
+
+
 def mark_delivered(session: Session, event: Event, now: datetime) -> None:
     """The supervisor has it."""
     session.execute(
