@@ -18,7 +18,12 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-_OF_A_CUT = {"cuts": "id", "studio.cut_profiles": "cut_id", "studio.takes": "cut_id"}
+_OF_A_CUT = {
+    "cuts": "id",
+    "studio.cut_profiles": "cut_id",
+    "studio.takes": "cut_id",
+    "studio.retakes": "cut_id",
+}
 """Tables whose rows each concern one cut, and the column that names it."""
 _OF_MANY = frozenset(
     {
@@ -39,7 +44,7 @@ STORY = (*sorted(_OF_MANY - {"quality_gates", "studio.gate_thresholds", "studio.
                              "studio.gate_overrides"}),
          _PROFILES, "cuts", "studio.cut_profiles")  # fmt: skip
 TAKES = ("studio.takes",)
-FILMS = (*STORY, *TAKES)
+FILMS = (*STORY, *TAKES, "studio.retakes")
 GATES = (*FILMS, "quality_gates", "studio.gate_thresholds", "studio.phase_metrics", "studio.gate_overrides",
          "studio.gate_verdicts")  # fmt: skip
 
@@ -109,7 +114,7 @@ def _asked(table: str) -> str:
     elif table == _VERDICTS:
         rows, cut_ids = "0", f"array_agg(cut_id) FILTER (WHERE {fresh})"
         of = (
-            f"(SELECT v.xmin, t.cut_id FROM {table} v JOIN studio.takes t ON t.job_id = v.job_id WHERE v.id > "
+            f"(SELECT v.xmin, t.cut_id FROM {table} v JOIN studio.takes t USING (job_id) WHERE v.id > "
             f"(SELECT COALESCE(max(id), 0) - {_NEWEST_VERDICTS} FROM {table})) newest"
         )
     elif table not in _OF_MANY:
