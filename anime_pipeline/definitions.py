@@ -11,6 +11,7 @@ from anime_pipeline.defs.maintenance import backups, migration
 from anime_pipeline.defs.quality import assets as quality_assets
 from anime_pipeline.defs.quality import batches as quality_batches
 from anime_pipeline.defs.quality import checks as quality_checks
+from anime_pipeline.defs.quality import phase_checks
 from anime_pipeline.defs.quality import sensors as quality_sensors
 from anime_pipeline.defs.rendering import assets as rendering_assets
 from anime_pipeline.defs.rendering import batches as rendering_batches
@@ -23,7 +24,7 @@ from anime_pipeline.settings import get_settings
 
 defs = dg.Definitions(
     assets=dg.load_assets_from_modules([story_assets, rendering_assets, quality_assets, delivery_assets]),
-    asset_checks=dg.load_asset_checks_from_modules([quality_checks]),
+    asset_checks=dg.load_asset_checks_from_modules([quality_checks, phase_checks]),
     jobs=[
         *ALL_JOBS,
         rendering_batches.render_batch,

@@ -1,8 +1,7 @@
-"""``anime-pipeline status``, ``render``, ``measure``, ``takes``, ``deliver``: the day's work."""
+"""``anime-pipeline render``, ``measure``, ``takes``, ``deliver``: the day's work."""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import asdict
 from typing import Annotated
 
@@ -18,7 +17,7 @@ from anime_pipeline.delivery.sheets import build_contact_sheet
 from anime_pipeline.errors import UserError
 from anime_pipeline.media.store import MediaStore
 from anime_pipeline.quality.scores import require_binding_gates
-from anime_pipeline.rendering.staleness import CutState, cut_states
+from anime_pipeline.quality.verdicts import overrides_of
 from anime_pipeline.rendering.takes import list_takes
 from anime_pipeline.story.listing import active_cut_keys, active_episode_keys
 
@@ -41,25 +40,6 @@ def cuts_of(house: House, scope: str | None) -> list[str]:
             "anime-pipeline status lists the cuts" if scope else "anime-pipeline import FILE",
         )
     return keys
-
-
-def status(scope: Scope = None, as_json: JsonOption = False) -> None:
-    """Say of each cut whether its take is current, stale (and because of which field), missing or failed."""
-    house = open_house()
-    cuts_of(house, scope)
-    with session_scope(house.settings) as session:
-        states = cut_states(session, house.settings, scope)
-    if as_json:
-        print_json([asdict(state) for state in states])
-        return
-    print_table("Cuts", ("cut", "state", "why"), [(s.cut_key, s.state, _why(s)) for s in states])
-    counted = Counter(state.state for state in states)
-    out.print(", ".join(f"{count} {state}" for state, count in counted.most_common()))
-
-
-def _why(state: CutState) -> str:
-    changes = [f"{change.field}: {change.old!r} → {change.new!r}" for change in state.changes]
-    return "\n".join([*changes, *([state.reason] if state.reason else [])])
 
 
 def render(scope: Scope = None, as_json: JsonOption = False) -> None:
@@ -124,18 +104,24 @@ def deliver(
     films = []
     with session_scope(house.settings) as session:
         for key in episodes:
-            if not draft:
-                require_binding_gates(session, key)
-            films.append(build_master(session, house.settings, key, burn_subtitles=subtitles, draft=draft))
-            build_contact_sheet(session, house.settings, key)
+            overrides = [] if draft else overrides_of(require_binding_gates(session, key))
+            films.append(build_master(session, house.settings, key, subtitles, draft, overrides))
+            build_contact_sheet(session, house.settings, key, overrides=overrides)
     if as_json:
         print_json([asdict(film) for film in films])
         return
     rows = [
-        (film.scope_key, film.frame_count, film.duration_seconds, len(film.slates), film.path)
+        (
+            film.scope_key,
+            film.frame_count,
+            film.duration_seconds,
+            len(film.slates),
+            "past its gates: a draft" if draft else "\n".join(film.overrides) or "passed",
+            film.path,
+        )
         for film in films
     ]
-    print_table("Films", ("episode", "frames", "seconds", "slates", "file"), rows)
+    print_table("Films", ("episode", "frames", "seconds", "slates", "gates", "file"), rows)
 
 
 def _report(outcomes: list[JobOutcome], as_json: bool) -> None:

@@ -7,12 +7,15 @@ import dagster as dg
 from anime_pipeline.defs.delivery.assets import episode_masters, scene_reels
 from anime_pipeline.defs.quality.assets import quality_metrics
 from anime_pipeline.defs.rendering.assets import frames
-from anime_pipeline.defs.story.assets import characters, cuts, episodes, scenes
+from anime_pipeline.defs.story.assets import characters, cuts, episodes, projects, scenes
 
 Selection = dg.AssetSelection
 
 describe_characters = dg.define_asset_job(
     "describe_characters", Selection.assets(characters), description="Record the cast."
+)
+describe_projects = dg.define_asset_job(
+    "describe_projects", Selection.assets(projects), description="Record projects and judge their phases."
 )
 describe_scenes = dg.define_asset_job(
     "describe_scenes", Selection.assets(scenes), description="Record scenes as the story has them."
@@ -42,6 +45,7 @@ assemble_episodes = dg.define_asset_job(
 
 ALL_JOBS = [
     describe_characters,
+    describe_projects,
     describe_scenes,
     describe_cuts,
     render_cuts,

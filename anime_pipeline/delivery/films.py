@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -12,9 +13,11 @@ from anime_pipeline.delivery.export import export
 from anime_pipeline.delivery.ledger import find_delivery, record_delivery, record_media
 from anime_pipeline.delivery.results import DeliveryResult
 from anime_pipeline.delivery.screening import screen
+from anime_pipeline.delivery.shown_takes import record_shown_takes
 from anime_pipeline.delivery.timeline import Timeline
 from anime_pipeline.media.film import FilmWriter, MediaInfo
 from anime_pipeline.media.store import MediaStore
+from anime_pipeline.quality.override_log import Override
 from anime_pipeline.settings import Settings
 
 
@@ -26,17 +29,20 @@ def deliver_film(
     timeline: Timeline,
     burn_subtitles: bool,
     draft: bool = False,
+    overrides: Sequence[Override] = (),
 ) -> DeliveryResult:
     """Encode the timeline unless the same film was delivered before; record it and export it.
 
-    A ``draft`` is exported under a name of its own and isn't recorded: nothing was delivered by it.
+    ``overrides`` opened gates that the film answers to, and are recorded with it. A ``draft`` is exported
+    under a name of its own and isn't recorded: nothing was delivered by it.
     """
     store = MediaStore.of(settings)
     content = timeline.content_sha256(burn_subtitles)
     known = find_delivery(session, store, scope_key, kind, content)
     sha256 = known.sha256 if known else _encode(session, settings, store, timeline, burn_subtitles)
     if not draft:
-        record_delivery(session, scope_key, kind, sha256, content)
+        record_delivery(session, scope_key, kind, sha256, content, overrides)
+        record_shown_takes(session, scope_key, kind, [cut.take.job_id for cut in timeline.cuts if cut.take])
     name = f"{scope_key}{'.draft' if draft else ''}{'.subtitled' if burn_subtitles else ''}.mp4"
     return DeliveryResult(
         scope_key=scope_key,
@@ -47,6 +53,7 @@ def deliver_film(
         duration_seconds=timeline.frame_count / timeline.fps,
         built=known is None,
         slates=timeline.slates,
+        overrides=tuple(f"{override.phase} {override.said}" for override in overrides),
     )
 
 

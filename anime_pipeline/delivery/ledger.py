@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -9,6 +11,7 @@ from sqlalchemy.orm import Session
 from anime_pipeline.database.models import Delivery, MediaFile
 from anime_pipeline.media.film import MediaInfo
 from anime_pipeline.media.store import MediaStore, StoredFile
+from anime_pipeline.quality.override_log import Override
 
 
 def find_delivery(
@@ -30,14 +33,38 @@ def find_delivery(
     return found if found is not None and store.exists(found.sha256, found.suffix) else None
 
 
-def record_delivery(session: Session, scope_key: str, kind: str, sha256: str, content_sha256: str) -> None:
-    """Make this the newest delivery of its kind for the scope; nothing changes where it already is."""
+def record_delivery(
+    session: Session,
+    scope_key: str,
+    kind: str,
+    sha256: str,
+    content_sha256: str,
+    overrides: Sequence[Override] = (),
+) -> None:
+    """Make this the newest delivery of its kind for the scope; nothing changes where it already is.
+
+    ``overrides`` are those that opened its gates: the same film built under others is another delivery.
+    """
+    under = [noted(override) for override in overrides]
     query = select(Delivery).where(Delivery.scope_key == scope_key, Delivery.kind == kind)
     newest = session.scalar(query.order_by(Delivery.id.desc()).limit(1))
-    if newest is None or (newest.sha256, newest.content_sha256) != (sha256, content_sha256):
-        delivery = Delivery(scope_key=scope_key, kind=kind, sha256=sha256, content_sha256=content_sha256)
+    wanted = (sha256, content_sha256, under)
+    if newest is None or (newest.sha256, newest.content_sha256, newest.overrides) != wanted:
+        delivery = Delivery(
+            scope_key=scope_key, kind=kind, sha256=sha256, content_sha256=content_sha256, overrides=under
+        )
         session.add(delivery)
         session.flush()
+
+
+def noted(override: Override) -> dict[str, object]:
+    """What a delivery keeps of an override that opened one of its gates."""
+    return {
+        "id": override.id,
+        "phase": override.phase,
+        "by": override.overridden_by,
+        "reason": override.reason,
+    }
 
 
 def record_media(session: Session, stored: StoredFile, kind: str, info: MediaInfo | None = None) -> None:

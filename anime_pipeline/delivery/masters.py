@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlalchemy.orm import Session
@@ -14,6 +15,7 @@ from anime_pipeline.delivery.results import DeliveryResult
 from anime_pipeline.delivery.timeline import Timeline, load_timeline
 from anime_pipeline.media.store import MediaStore
 from anime_pipeline.media.subtitles import write_srt
+from anime_pipeline.quality.override_log import Override
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.keys import EpisodeKey
 
@@ -24,16 +26,18 @@ def build_master(
     episode_key: str,
     burn_subtitles: bool = False,
     draft: bool = False,
+    overrides: Sequence[Override] = (),
 ) -> DeliveryResult:
     """Build an episode's master and its SRT, or find the film that shows the same.
 
+    Whether it may be built is for the caller to ask the gates; ``overrides`` are those that opened them.
     The SRT is written in either case; ``burn_subtitles`` draws the dialogue into the picture as well, in a
     film of another name, and so is a ``draft``, which is no delivery. Slates and errors as for
     :func:`~anime_pipeline.delivery.reels.build_reel`.
     """
     key = str(EpisodeKey.parse(episode_key))
     timeline = load_timeline(session, key)
-    result = deliver_film(session, settings, key, "master", timeline, burn_subtitles, draft)
+    result = deliver_film(session, settings, key, "master", timeline, burn_subtitles, draft, overrides)
     return dataclasses.replace(result, subtitles=_deliver_subtitles(session, settings, key, timeline))
 
 

@@ -19,7 +19,8 @@ class DeliveryResult:
     ``path`` is the copy for people in the deliveries folder, ``sha256`` its name in the media store and
     ``content_sha256`` the hash of what it shows. ``built`` is False where it already existed and nothing was
     drawn or encoded. ``slates`` are the keys of the cuts that have no selected take, ``subtitles`` the SRT
-    beside a master. A contact sheet has one frame and no duration.
+    beside a master, ``overrides`` the gates that a person opened for it, in words. A contact sheet has one
+    frame and no duration.
     """
 
     scope_key: str
@@ -31,3 +32,4 @@ class DeliveryResult:
     built: bool
     slates: tuple[str, ...] = ()
     subtitles: Path | None = None
+    overrides: tuple[str, ...] = ()

@@ -16,11 +16,13 @@ from anime_pipeline.database.models import GateVerdict
 from anime_pipeline.delivery.export import export
 from anime_pipeline.delivery.ledger import find_delivery, record_delivery, record_media
 from anime_pipeline.delivery.results import DeliveryError, DeliveryResult
+from anime_pipeline.delivery.shown_takes import record_shown_takes
 from anime_pipeline.delivery.takes import ShownTake, selected_or_newest_takes
 from anime_pipeline.delivery.titles import scope_title
 from anime_pipeline.media.contact_sheet import STATUS_COLOURS, Status, Tile, draw_contact_sheet
 from anime_pipeline.media.film import Frame, MediaInfo, iter_frames
 from anime_pipeline.media.store import MediaStore
+from anime_pipeline.quality.override_log import Override
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import CutContext
 from anime_pipeline.story.listing import active_cut_keys
@@ -42,13 +44,18 @@ class TileText:
 
 
 def build_contact_sheet(
-    session: Session, settings: Settings, scope_key: str, phase: str = "phase_0_animatic"
+    session: Session,
+    settings: Settings,
+    scope_key: str,
+    phase: str = "phase_0_animatic",
+    overrides: Sequence[Override] = (),
 ) -> DeliveryResult:
     """Draw the contact sheet of a project, an episode, a scene or a cut, or find the one that shows the same.
 
     A tile shows the middle frame of the cut's selected take, else of its newest finished one, and the newest
     verdict of ``phase`` on that very take: a take that was not judged is incomplete, a cut without takes
-    missing. Raises :class:`DeliveryError` for a scope without cuts.
+    missing. ``overrides`` that opened gates for what it shows stand in its header. Raises
+    :class:`DeliveryError` for a scope without cuts.
     """
     store = MediaStore.of(settings)
     keys = active_cut_keys(session, scope_key)
@@ -60,10 +67,12 @@ def build_contact_sheet(
     verdicts = _verdicts(session, phase, shown)
     texts = [_text(contexts[key], take, verdicts, scope_key) for key, take in zip(keys, shown, strict=True)]
     title = scope_title(session, scope_key, contexts[keys[0]].project_id)
-    content = _content_sha256(title, phase, texts, shown)
+    subtitle = " · ".join([phase, f"{len(keys)} cuts", *(override.said for override in overrides)])
+    content = _content_sha256(title, subtitle, texts, shown)
     known = find_delivery(session, store, scope_key, "contact_sheet", content)
-    sha256 = known.sha256 if known else _draw(session, store, title, phase, texts, shown)
-    record_delivery(session, scope_key, "contact_sheet", sha256, content)
+    sha256 = known.sha256 if known else _draw(session, store, title, subtitle, texts, shown)
+    record_delivery(session, scope_key, "contact_sheet", sha256, content, overrides)
+    record_shown_takes(session, scope_key, "contact_sheet", [take.job_id for take in shown if take])
     name = "contact-sheet.png" if scope_key.count(".") < 2 else f"{scope_key}.contact-sheet.png"
     return DeliveryResult(
         scope_key=scope_key,
@@ -108,10 +117,10 @@ def _text(
 
 
 def _content_sha256(
-    title: str, phase: str, texts: Sequence[TileText], takes: Sequence[ShownTake | None]
+    title: str, subtitle: str, texts: Sequence[TileText], takes: Sequence[ShownTake | None]
 ) -> str:
     tiles = [[asdict(text), take and take.pixels] for text, take in zip(texts, takes, strict=True)]
-    sheet = [SHEET_VERSION, COLUMNS, STATUS_COLOURS, title, phase, tiles]
+    sheet = [SHEET_VERSION, COLUMNS, STATUS_COLOURS, title, subtitle, tiles]
     return hashlib.sha256(json.dumps(sheet, ensure_ascii=False).encode()).hexdigest()
 
 
@@ -119,7 +128,7 @@ def _draw(
     session: Session,
     store: MediaStore,
     title: str,
-    phase: str,
+    subtitle: str,
     texts: Sequence[TileText],
     takes: Sequence[ShownTake | None],
 ) -> str:
@@ -127,7 +136,7 @@ def _draw(
         Tile(_middle_frame(store, take) if take else None, text.label, text.status, text.lines, text.detail)
         for text, take in zip(texts, takes, strict=True)
     ]
-    sheet = draw_contact_sheet(title, tiles, COLUMNS, subtitle=f"{phase} · {len(tiles)} cuts")
+    sheet = draw_contact_sheet(title, tiles, COLUMNS, subtitle)
     buffer = BytesIO()
     sheet.save(buffer, "PNG")
     stored = store.put_bytes(buffer.getvalue(), ".png")

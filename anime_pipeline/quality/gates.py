@@ -18,7 +18,7 @@ from anime_pipeline.quality.errors import GateNotPassedError, UnknownScopeError
 from anime_pipeline.quality.evidence import CutEvidence, load_evidence, load_evidence_of_takes, within
 from anime_pipeline.quality.judging import Judgement, judge_scope_evidence
 from anime_pipeline.quality.override_log import Override, standing_overrides
-from anime_pipeline.quality.phases import Phase, load_phases, phase_named
+from anime_pipeline.quality.phases import CUTS_GATE, Phase, load_phases, phase_named
 from anime_pipeline.quality.verdicts import (
     GateState,
     Verdict,
@@ -55,11 +55,25 @@ class Explanation:
     judgement: Judgement
     latest: Verdict | None
     override: Override | None = None
+    one_cut: bool = False
 
     @property
     def state(self) -> GateState:
         """How the gate stands now, whatever verdict is stored."""
         return self.judgement.verdict if self.override is None else "overridden"
+
+    @property
+    def remedies(self) -> tuple[str, ...]:
+        """The commands that mend what keeps the gate shut, as far as a command can; else that override it."""
+        if self.state in ("passed", "overridden"):
+            return ()
+        found = dict.fromkeys(entry.remedy for entry in self.judgement.missing if entry.remedy)
+        counted, needed = len(self.judgement.cuts), self.phase.minimum_cuts
+        if not found and 0 < counted < needed:
+            project = self.scope_key.partition(".")[0]
+            found[f"anime-pipeline gates threshold set {project} {CUTS_GATE} {counted} --by NAME"] = None
+        open_it = f"anime-pipeline gates override {self.scope_key} {self.phase.name} --by NAME --reason TEXT"
+        return (*(remedy for remedy in found if remedy), *(() if self.one_cut else (open_it,)))
 
 
 TAKES = "anime-pipeline takes CUT --json tells the jobs of a cut"
@@ -122,7 +136,7 @@ def explain(session: Session, scope_key: str, phase: str) -> Explanation:
     override = in_force(standing_overrides(session, [scope_key], phase).get(scope_key, ()), judgement)
     row = newest_verdicts(session, [scope_key], phase).get(scope_key)
     latest = None if row is None else as_verdict(row, judgement, rules, override)
-    return Explanation(scope_key, rules, judgement, latest, override)
+    return Explanation(scope_key, rules, judgement, latest, override, one_cut)
 
 
 def judge_jobs(session: Session, phase: str, job_ids: Collection[int]) -> Judgement:

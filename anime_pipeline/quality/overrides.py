@@ -104,8 +104,8 @@ def withdraw_override(session: Session, override_id: int, by: str, reason: str) 
             f"override {override_id} was withdrawn by {row.withdrawn_by} on {row.withdrawn_at:%Y-%m-%d}",
             "anime-pipeline gates overrides",
         )
-    row.withdrawn_by, row.withdrawn_reason = name, why
-    row.withdrawn_at = session.scalar(select(func.localtimestamp()))
+    now = session.scalar(select(func.localtimestamp()))
+    row.withdrawn_by, row.withdrawn_reason, row.withdrawn_at = name, why, now
     session.flush()
     return as_override(row)
 

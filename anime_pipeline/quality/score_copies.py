@@ -19,6 +19,7 @@ from sqlalchemy import (
     update,
     values,
 )
+from sqlalchemy import cast as sql_cast
 from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import CutProfile, ProjectProfile, QualityScore, Take
@@ -51,7 +52,8 @@ def rewrite_score_copies(session: Session, gate_name: str, project_id: int | Non
     if not limits:
         return 0
     asked = values(*_LIMITS, name="asked").data(limits)
-    least, most = asked.c.least, asked.c.most
+    # A column of VALUES without any value would be text.
+    least, most = sql_cast(asked.c.least, Float), sql_cast(asked.c.most, Float)
     passed = case(
         (least.is_not(None), QualityScore.score_value >= least),
         (most.is_not(None), QualityScore.score_value <= most),

@@ -6,7 +6,7 @@ Nothing here commits; the caller's transaction does.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -69,6 +69,11 @@ class Verdict:
         return self.passed or self.override is not None
 
     @property
+    def state(self) -> GateState:
+        """What the verdict says, unless a person has overridden it."""
+        return self.verdict if self.override is None else "overridden"
+
+    @property
     def said(self) -> str:
         """The reason, and who overrode it."""
         return (
@@ -79,6 +84,11 @@ class Verdict:
 _STORED = [
     field.name for field in dataclasses.fields(Verdict) if field.name not in ("stale", "changes", "override")
 ]
+
+
+def overrides_of(verdicts: Iterable[Verdict]) -> list[Override]:
+    """The overrides that open these gates."""
+    return [verdict.override for verdict in verdicts if verdict.override is not None]
 
 
 def newest_verdicts(session: Session, scope_keys: Sequence[str], phase: str) -> dict[str, GateVerdict]:

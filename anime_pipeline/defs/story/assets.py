@@ -8,7 +8,7 @@ from sqlalchemy import select
 from anime_pipeline.database.models import Character, CharacterVariation, Project
 from anime_pipeline.defs.metadata import rows_table
 from anime_pipeline.defs.partition_events import Record, output_with_records
-from anime_pipeline.defs.partitions import CUT_BATCHES, CUTS, EPISODES, SCENES
+from anime_pipeline.defs.partitions import CUT_BATCHES, CUTS, EPISODES, PROJECTS, SCENES
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.rendering.canonical import sha256_of
 from anime_pipeline.rendering.staleness import states_of
@@ -40,6 +40,47 @@ def characters(studio: dg.ResourceParam[Studio]) -> dg.MaterializeResult[None]:
         metadata={"characters": len(table), "cast": rows_table(table)},
         data_version=dg.DataVersion(sha256_of(table)),
     )
+
+
+@dg.asset(
+    group_name="story",
+    owners=OWNERS,
+    kinds={"postgres"},
+    code_version="1",
+    partitions_def=PROJECTS,
+    backfill_policy=dg.BackfillPolicy.single_run(),
+)
+def projects(
+    context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]
+) -> Iterator[dg.Output[None]]:
+    """One show: its episodes in order, how many scenes and cuts each has and how long it runs.
+
+    Its checks are the phase gates of the whole show.
+    """
+    records = {}
+    with studio.session() as session:
+        below = {key: active_cut_keys(session, key) for key in context.partition_keys}
+        contexts = load_cut_contexts(session, [cut for cut_keys in below.values() for cut in cut_keys])
+    for key, cut_keys in below.items():
+        by_episode: dict[str, list[CutContext]] = {}
+        for cut_key in cut_keys:
+            by_episode.setdefault(".".join(cut_key.split(".")[:2]), []).append(contexts[cut_key])
+        rows: list[dict[str, str | int]] = [
+            {
+                "episode": episode,
+                "scenes": len({cut.scene_key for cut in shown}),
+                "cuts": len(shown),
+                "frames": sum(cut.duration_frames for cut in shown),
+            }
+            for episode, shown in by_episode.items()
+        ]
+        metadata = {
+            "episodes": dg.MetadataValue.int(len(rows)),
+            "cuts": dg.MetadataValue.int(len(cut_keys)),
+            "order": rows_table(rows),
+        }
+        records[key] = Record(sha256_of(rows), metadata)
+    yield from output_with_records(context, records)
 
 
 @dg.asset(
