@@ -40,7 +40,8 @@ def fill(template: Template, values: Mapping[str, Any], smoother: bool = False) 
     ``smoother`` puts the template's smoother settings in as well, which win over slots. Raises
     :class:`TemplateError` for an input that nothing fills, naming node and input.
     """
-    graph = copy.deepcopy(template.graph)
+    # Nodes and their inputs are changed below, and what an input holds is only ever replaced.
+    graph = {key: {**node, "inputs": dict(node["inputs"])} for key, node in template.graph.items()}
     removed: set[str] = set()
     bypassed: dict[str, tuple[str, ...]] = {}
     for slot, targets in template.sidecar.slots.items():

@@ -10,6 +10,7 @@ import hashlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from typing import Any
 
 from anime_pipeline.rendering.canonical import canonical_json
@@ -17,7 +18,7 @@ from anime_pipeline.rendering.filling import Absent, Scaled
 from anime_pipeline.rendering.templates import TemplateError
 from anime_pipeline.rendering.variants import Variant
 from anime_pipeline.story.context import CutContext, Figure, Variation
-from anime_pipeline.story.prompts import attributes_shown, compose_prompt
+from anime_pipeline.story.prompts import ComposedPrompt, attributes_shown, compose_prompt
 
 Ingredients = dict[str, Any]
 MAX_SEED = 2**64 - 1
@@ -34,6 +35,11 @@ class Question:
     variant: Variant
     burns_subtitles: bool
     suffixes: Mapping[str, str]
+
+    @cached_property
+    def prompt(self) -> ComposedPrompt:
+        """Both sides of the cut's prompt, composed once for the slots that ask."""
+        return compose_prompt(self.context)
 
 
 Answer = tuple[Any, Ingredients]
@@ -101,6 +107,7 @@ def picture_shas(context: CutContext) -> set[str]:
     return shas
 
 
+@lru_cache(maxsize=4096)
 def slug(name: str) -> str:
     """A name as a part of a field path."""
     return re.sub(r"\W+", "_", name.strip().lower()).strip("_") or "unnamed"
@@ -261,7 +268,7 @@ def _figure(question: Question, figure: Figure) -> tuple[dict[str, Any], Ingredi
 
 def _prompt(side: str) -> Callable[[Question], Answer]:
     def value(question: Question) -> Answer:
-        prompt = compose_prompt(question.context)
+        prompt = question.prompt
         parts = {
             _path_of(part.source, question.context): part.text for part in prompt.parts if part.side == side
         }

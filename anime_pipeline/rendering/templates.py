@@ -118,9 +118,16 @@ class Template:
             {"graph": self.graph, "sidecar": self.sidecar.model_dump(mode="json", exclude=unsaid)}
         )
 
+    @cached_property
+    def _ids(self) -> dict[str, list[str]]:
+        ids: dict[str, list[str]] = {}
+        for node_id, node in self.graph.items():
+            ids.setdefault(title_of(node), []).append(node_id)
+        return ids
+
     def node_id(self, title: str) -> str:
         """Id of the node with this title; :class:`TemplateError` unless there is exactly one."""
-        found = [node_id for node_id, node in self.graph.items() if title_of(node) == title]
+        found = self._ids.get(title, [])
         if len(found) == 1:
             return found[0]
         titles = ", ".join(sorted({title_of(node) for node in self.graph.values()}))

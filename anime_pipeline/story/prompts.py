@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from anime_pipeline.story.context import Attribute, CutContext, Figure, Variation
@@ -177,17 +178,23 @@ def _without_repeats(parts: Iterable[PromptPart]) -> tuple[PromptPart, ...]:
     kept = []
     for part in parts:
         tokens = []
-        for token in _split(part.text):
-            if token.casefold() not in seen[part.side]:
-                seen[part.side].add(token.casefold())
+        for token, folded in _split(part.text):
+            if folded not in seen[part.side]:
+                seen[part.side].add(folded)
                 tokens.append(token)
         if tokens:
             kept.append(PromptPart(", ".join(tokens), part.source, part.side))
     return tuple(kept)
 
 
-def _split(text: str) -> Iterator[str]:
-    """Tokens between commas, without a sentence's full stop; a group such as ``(bob, teal:1.2)`` is one."""
+# The cuts of a story share most of their texts.
+@lru_cache(maxsize=16_384)
+def _split(text: str) -> tuple[tuple[str, str], ...]:
+    """Tokens between commas, without a sentence's full stop, each also in folded case.
+
+    A group such as ``(bob, teal:1.2)`` is one token.
+    """
+    tokens = []
     depth, start = 0, 0
     text = " ".join(text.split()) + ","
     for position, letter in enumerate(text):
@@ -196,4 +203,5 @@ def _split(text: str) -> Iterator[str]:
             token = text[start:position].strip().rstrip(".")
             start = position + 1
             if token:
-                yield token
+                tokens.append((token, token.casefold()))
+    return tuple(tokens)
