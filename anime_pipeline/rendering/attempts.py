@@ -15,6 +15,7 @@ from anime_pipeline.media.errors import MediaError
 from anime_pipeline.media.film import Frame, frames_sha256, iter_frames, probe
 from anime_pipeline.media.store import MediaStore
 from anime_pipeline.media.thumbnail import strip_positions, webp_strip
+from anime_pipeline.rendering.budget_refusals import refused_over_budget
 from anime_pipeline.rendering.comfyui import ComfyClient
 from anime_pipeline.rendering.comfyui_errors import ComfyError
 from anime_pipeline.rendering.environment import note_environment
@@ -122,7 +123,7 @@ class Attempt:
         preflight(leased.workflow, server.object_info)
         names = {name: self._upload(name, sha256) for name, sha256 in leased.inputs.items()}
         prompt_id = str(uuid.uuid4())
-        with session_scope(self._settings) as session:
+        with session_scope(self._settings) as session, refused_over_budget():
             self.attempt_id = start_attempt(session, leased, server.server.url, self._server_kind, prompt_id)
         if self.attempt_id is None:
             raise LeaseLostError

@@ -11,7 +11,7 @@ from anime_pipeline.rendering.templates import Graph, title_of
 
 ErrorClass = Literal[
     "validation", "missing_node", "missing_model", "out_of_memory", "connection", "lost", "stall", "contract",
-    "execution", "interrupted",
+    "execution", "interrupted", "over_budget",
 ]  # fmt: skip
 
 
@@ -38,6 +38,7 @@ POLICIES: dict[str, Policy] = {
     "missing_node": Policy(retried=False, unfit=True),
     "missing_model": Policy(retried=False, unfit=True),
     "interrupted": Policy(retried=False),
+    "over_budget": Policy(retried=False, counted=False),
     "out_of_memory": Policy(retried=True),
     "stall": Policy(retried=True, blames=True, elsewhere=True),
     "contract": Policy(retried=True, blames=True, elsewhere=True, at_most=2),
