@@ -12,6 +12,7 @@ from anime_pipeline.media.film import iter_frames
 from anime_pipeline.quality.calibrations import identity_of, newest_calibrations
 from anime_pipeline.quality.engines.face_similarity import METRIC, FaceSimilarity
 from anime_pipeline.quality.engines.protocol import FrameChunk, Score, TakeFacts
+from anime_pipeline.quality.engines.registry import absence
 from anime_pipeline.quality.errors import QualityError
 from anime_pipeline.quality.phases import load_phases
 from anime_pipeline.quality.references import load_enrolled, references_sha256, stacked
@@ -47,6 +48,9 @@ def likeness(
             f"{character.name} belongs to no project with a slug, so no identity backend is chosen for it",
             "give its project a slug (PATCH /api/anime/projects/{id}), or import a production with it",
         )
+    lack = absence(METRIC, profile.identity_backend, settings.models_path)
+    if lack is not None:
+        raise QualityError(f"{METRIC} cannot be measured: {lack.reason}", lack.remedy)
     limit = threshold if threshold is not None else _threshold(session, profile.project_id)
     engine = FaceSimilarity(settings.models_path, profile.identity_backend)
     looking = engine.start(_facts(session, profile, character))

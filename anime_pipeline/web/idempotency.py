@@ -12,7 +12,7 @@ import re
 from typing import Annotated
 
 from fastapi import Header, Request, Response
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
@@ -21,9 +21,15 @@ from anime_pipeline.database.models import IdempotentAnswer
 from anime_pipeline.web.problems import ProblemError, unprocessable
 
 HEADER = "Idempotency-Key"
-KEPT = text("interval '24 hours'")
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _LOCK_TIMEOUT_SECONDS = 10
+# Rows that another request is at work on are left to it.
+_FORGET = text("""
+    DELETE FROM studio.idempotent_answers WHERE (actor, key) IN (
+        SELECT actor, key FROM studio.idempotent_answers
+        WHERE created_at < now() - interval '24 hours' LIMIT 100 FOR UPDATE SKIP LOCKED
+    )
+""")
 _KEPT_HEADERS = ("etag", "location", "content-type")
 
 
@@ -65,13 +71,7 @@ def answered_before(session: Session, request: Request) -> Response | None:
     key, request_sha256 = claim
     actor = _actor(request)
     session.execute(text(f"SET LOCAL lock_timeout = '{_LOCK_TIMEOUT_SECONDS}s'"))
-    session.execute(
-        delete(IdempotentAnswer).where(
-            IdempotentAnswer.actor == actor,
-            IdempotentAnswer.key == key,
-            IdempotentAnswer.created_at < func.now() - KEPT,
-        )
-    )
+    session.execute(_FORGET)
     values = {"actor": actor, "key": key, "request_sha256": request_sha256}
     try:
         claimed = session.execute(
@@ -97,7 +97,7 @@ def answered_before(session: Session, request: Request) -> Response | None:
 
 
 def keep_answer(session: Session, request: Request, response: Response) -> None:
-    """Keep the answer under the key that was claimed; an old answer or two are forgotten on the way."""
+    """Keep the answer under the key that was claimed."""
     claim: tuple[str, str] | None = getattr(request.state, "idempotency", None)
     if claim is None:
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -132,9 +133,22 @@ def _http_error(request: Request, error: Exception) -> Response:
     detail, remedy = str(error.detail), None
     if error.status_code == 404:
         detail, remedy = f"There is nothing at {request.url.path}.", "/openapi.json lists every route."
+    headers = dict(error.headers or {})
     if error.status_code == 405:
+        headers["Allow"] = ", ".join(_methods_at(request)) or headers.get("Allow", "")
         detail = f"{request.method} is not possible at {request.url.path}."
-    return problem_response(request, ProblemError(error.status_code, detail, remedy, headers=error.headers))
+        remedy = f"Possible: {headers['Allow']}."
+    return problem_response(request, ProblemError(error.status_code, detail, remedy, headers=headers))
+
+
+def _methods_at(request: Request) -> list[str]:
+    """Every method that the document knows for the path; Starlette tells those of the first route alone."""
+    path, paths = request.url.path, request.app.openapi()["paths"]
+    found: set[str] = set()
+    for template, operations in {path: paths[path]}.items() if path in paths else paths.items():
+        if re.fullmatch(re.sub(r"\\{[^}]*\\}", "[^/]+", re.escape(template)), path):
+            found |= {method.upper() for method in operations}
+    return sorted(found)
 
 
 def _validation_error(request: Request, error: Exception) -> Response:

@@ -32,9 +32,12 @@ def in_one_transaction(endpoint: Endpoint) -> Endpoint:
     if inspect.iscoroutinefunction(endpoint) or inspect.isasyncgenfunction(endpoint):
         return endpoint
 
+    signature = inspect.signature(endpoint, eval_str=True)
+    own = [name for name, parameter in signature.parameters.items() if parameter.annotation is Request]
+
     @functools.wraps(endpoint)
     def run(**values: Any) -> Response:
-        request: Request = values.pop(_REQUEST)
+        request: Request = values[own[0]] if own else values.pop(_REQUEST)
         session: Session = request.state.session
         try:
             before = answered_before(session, request)
@@ -47,9 +50,9 @@ def in_one_transaction(endpoint: Endpoint) -> Endpoint:
         finally:
             session.close()
 
-    signature = inspect.signature(endpoint, eval_str=True)
     ours = inspect.Parameter(_REQUEST, inspect.Parameter.KEYWORD_ONLY, annotation=Request)
-    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), ours])  # type: ignore[attr-defined]
+    added = [] if own else [ours]  # FastAPI hands a request to one parameter
+    run.__signature__ = signature.replace(parameters=[*signature.parameters.values(), *added])  # type: ignore[attr-defined]
     return cast(Endpoint, run)
 
 

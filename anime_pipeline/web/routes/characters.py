@@ -34,6 +34,7 @@ from anime_pipeline.web.shapes.characters import (
 from anime_pipeline.web.state import Db
 
 router = api_router("characters")
+_ONE = "/characters/{character_id:int}"  # a number, so that /characters/variations is another path
 QueryId = Annotated[int | None, Query(ge=1, le=LARGEST_ID)]
 
 
@@ -86,15 +87,15 @@ def create_character(body: CharacterCreate, db: Db, change: ChangeOf) -> Charact
     return change.made("character", row.id, shown(db, row))
 
 
-@router.get("/characters/{character_id}", responses=problems(404))
+@router.get(_ONE, responses=problems(404))
 @requires("viewer")
 def read_character(character_id: PathId, db: Db) -> CharacterShown:
     """A character with its attributes and variations."""
     return shown(db, found(db, Character, character_id, "character"))
 
 
-@router.put("/characters/{character_id}", responses=problems(404, 412, 428))
-@router.patch("/characters/{character_id}", responses=problems(404, 412, 428))
+@router.put(_ONE, responses=problems(404, 412, 428))
+@router.patch(_ONE, responses=problems(404, 412, 428))
 @requires("artist")
 def update_character(character_id: PathId, body: CharacterUpdate, db: Db, change: ChangeOf) -> CharacterShown:
     """Change a character. Cuts that show what changed become stale; all others stay current."""
