@@ -86,7 +86,8 @@ def show_jobs(session: Session, jobs: Sequence[Job]) -> list[JobView]:
         for take, key in session.execute(
             select(Take, CutProfile.cut_key)
             .join(CutProfile, CutProfile.cut_id == Take.cut_id)
-            .where(Take.job_id.in_(ids))
+            .where(Take.job_id.in_(ids)),
+            execution_options={"populate_existing": True},
         )
     }
     media: dict[int, dict[str, str]] = {}
