@@ -14,15 +14,11 @@ from anime_pipeline.web.app import create_app
 
 
 @contextmanager
-def client_of(
-    settings: Settings, address: str = "127.0.0.1", key: str | None = None
-) -> Iterator[TestClient]:
+def client_of(settings: Settings, address: str = "127.0.0.1", key: str | None = None) -> Iterator[TestClient]:
     """A client of an application of its own; ``address`` is where it calls from."""
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     app = create_app(settings)
-    with TestClient(
-        app, base_url="http://localhost", client=(address, 50_000), headers=headers
-    ) as client:
+    with TestClient(app, base_url="http://localhost", client=(address, 50_000), headers=headers) as client:
         yield client
 
 
