@@ -152,7 +152,7 @@ def test_a_second_demo_renders_nothing(home: Home, demo: Any) -> None:
     again = home.json("demo")
     assert home.query(query) == before
     assert again["film"] == demo["film"]
-    assert {state["state"] for state in home.json("status")} == {"current"}
+    assert {state["state"] for state in home.json("status")["cuts"]} == {"current"}
 
 
 def test_two_homes_render_the_same_pixels(home: Home, demo: Any) -> None:
@@ -178,9 +178,9 @@ def test_an_edited_outfit_makes_exactly_its_cuts_stale(home: Home, demo: Any, tm
     production = tmp_path / "production.yaml"
     production.write_text(edited)
     home.json("import", str(production), "--dry-run")
-    assert {state["state"] for state in home.json("status")} == {"current"}, "a dry run writes nothing"
+    assert {state["state"] for state in home.json("status")["cuts"]} == {"current"}, "a dry run writes nothing"
     home.json("import", str(production))
-    states = {state["cut_key"]: state for state in home.json("status")}
+    states = {state["cut_key"]: state for state in home.json("status")["cuts"]}
     stale = {key for key, state in states.items() if state["state"] == "stale"}
     shown = home.query("""
         SELECT p.cut_key FROM studio.cut_profiles p JOIN cuts c ON c.id = p.cut_id
@@ -193,4 +193,4 @@ def test_an_edited_outfit_makes_exactly_its_cuts_stale(home: Home, demo: Any, tm
         assert "raincoat" in change["field"]
         assert (change["old"], change["new"]) == ("#ffc857", "#b5342a")
     home.json("import", str(EXAMPLE))
-    assert {state["state"] for state in home.json("status")} == {"current"}
+    assert {state["state"] for state in home.json("status")["cuts"]} == {"current"}

@@ -25,7 +25,9 @@ from anime_pipeline.cli import (
     reproduce_command,
     retake_commands,
     server_commands,
+    status_command,
     story_commands,
+    take_commands,
     workflow_commands,
 )
 from anime_pipeline.cli.console import print_error
@@ -44,10 +46,9 @@ app.command("api")(api_commands.api)
 app.command("audit")(api_commands.audit)
 app.command("import")(story_commands.import_production)
 app.command("prompt")(story_commands.prompt)
-app.command("status")(production_commands.status)
+app.command("status")(status_command.status)
 app.command("render")(production_commands.render)
 app.command("measure")(production_commands.measure)
-app.command("takes")(production_commands.takes)
 app.command("reproduce")(reproduce_command.reproduce)
 app.command("deliver")(production_commands.deliver)
 app.command("calibrate")(calibrate_command.calibrate)
@@ -62,6 +63,7 @@ app.add_typer(workflow_commands.app, name="workflow")
 app.add_typer(queue_commands.app, name="queue")
 app.add_typer(retake_commands.app, name="retake")
 app.add_typer(server_commands.app, name="servers")
+app.add_typer(take_commands.app, name="takes")
 adoption_commands.register(database_commands.app)
 app.add_typer(database_commands.app, name="db")
 

@@ -71,7 +71,7 @@ def test_importing_twice_changes_nothing_and_status_lists_every_cut(
     assert json.loads(run(settings, "import", str(path), "--json").stdout) == planned
     assert json.loads(run(settings, "import", str(path), "--json").stdout)["entries"] == []
 
-    states = json.loads(run(settings, "status", "--json").stdout)
+    states = json.loads(run(settings, "status", "--json").stdout)["cuts"]
     assert [state["cut_key"] for state in states] == [
         "small.e01.s001.c0010",
         "small.e01.s001.c0020",
