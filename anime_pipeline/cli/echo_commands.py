@@ -51,7 +51,7 @@ def status(as_json: JsonOption = False) -> None:
     if as_json:
         print_json(told)
         return
-    print_facts({name: "–" if value in (None, ()) else value for name, value in told.items()})
+    print_facts({name: _shown(value) for name, value in told.items()})
     if link is None:
         out.print("No supervisor is configured: set ANIME_ECHO_BRAIN_URL to work for one.")
 
@@ -123,7 +123,7 @@ def deliver(
 ) -> None:
     """Deliver now what waits; exit status 1 where the supervisor took not all of it."""
     done = deliver_events(open_house().settings, seconds, wait=False)
-    told = {name: value for name, value in asdict(done).items() if not name.startswith("_")}
+    told = asdict(done)
     if as_json:
         print_json(told)
     else:
@@ -203,6 +203,15 @@ def _check_states(given: list[str] | None, known: tuple[str, ...], what: str) ->
     unknown = sorted(set(given or ()) - set(known))
     if unknown:
         raise UserError(f"No {what} is {unknown[0]}.", f"one of {', '.join(known)}")
+
+
+def _shown(value: object) -> str:
+    """A value in one line, as a person reads it."""
+    if isinstance(value, tuple):
+        return "; ".join(map(_shown, value)) or "–"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(part)}" for name, part in value.items())
+    return "–" if value is None else str(value)
 
 
 def _event_as_json(event: outbox.Event) -> dict[str, Any]:

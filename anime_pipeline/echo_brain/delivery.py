@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
 
 from sqlalchemy import text
@@ -21,6 +21,7 @@ from anime_pipeline.echo_brain.backoff import wait_after
 from anime_pipeline.echo_brain.client import SupervisorClient
 from anime_pipeline.echo_brain.configuration import Clock, supervisor_link, utc_now
 from anime_pipeline.echo_brain.errors import SupervisorError
+from anime_pipeline.echo_brain.heartbeat import beat
 from anime_pipeline.echo_brain.identity import change, note_supervisor
 from anime_pipeline.settings import Settings
 
@@ -41,7 +42,7 @@ class Delivery:
 
     off: there is no supervisor. left: this worker is unregistered. elsewhere: another process delivers.
     empty: nothing is left. later: what is left waits for its time, or for a dead event to be replayed.
-    outage: the supervisor is away or failing; the next try is not before ``retry``. time: the time given is
+    outage: the supervisor is away or failing; it is left alone for a while. time: the time given is
     over.
     """
 
@@ -51,7 +52,6 @@ class Delivery:
     died: int = 0
     left: int = 0
     said: str = ""
-    _failing: int = field(default=0, repr=False)
 
 
 def deliver(settings: Settings, seconds: float = 20.0, clock: Clock = utc_now, wait: bool = True) -> Delivery:
@@ -75,68 +75,77 @@ def deliver(settings: Settings, seconds: float = 20.0, clock: Clock = utc_now, w
         if not wait:
             outbox.make_due(session)
         with SupervisorClient(link, row.worker_id, clock) as client:
-            done = _deliver(session, client, time.monotonic() + seconds, clock, row.outages)
+            line = _Line(settings, session, client, clock, row.outages)
+            line.deliver(time.monotonic() + seconds)
         outbox.prune(session, clock())
-        return _counted(session, done)
+        return _counted(session, line.done)
 
 
-def _deliver(
-    session: Session, client: SupervisorClient, deadline: float, clock: Clock, outages: int
-) -> Delivery:
-    done = Delivery()
-    while events := outbox.next_events(session, clock(), BATCH):
-        session.commit()  # no transaction is open while the supervisor is spoken to
-        for event in events:
-            if time.monotonic() > deadline:
-                done.ended = "time"
-                return done
-            try:
-                client.send_event(event.message())
-            except SupervisorError as error:
-                if _is_outage(session, done, event, error, outages, clock):
-                    return done
-                continue
-            outbox.mark_delivered(session, event, clock())
-            if outages:
-                change(session, outages=0, deliver_at=None, outage_error=None)
-                outages = 0
-            session.commit()
-            done.delivered += 1
-            done._failing = 0
-    session.commit()
-    return done
+class _Line:
+    """The events that wait, and one delivery of them."""
 
+    def __init__(
+        self, settings: Settings, session: Session, client: SupervisorClient, clock: Clock, outages: int
+    ) -> None:
+        self._settings, self._session, self._client, self._clock = settings, session, client, clock
+        self._outages = outages
+        self._failing = 0
+        self._was_forgotten = False
+        self.done = Delivery()
 
-def _is_outage(
-    session: Session,
-    done: Delivery,
-    event: outbox.Event,
-    error: SupervisorError,
-    outages: int,
-    clock: Clock,
-) -> bool:
-    """Note a failed attempt; whether the fault is the supervisor's, so that the line has to wait."""
-    done.said = str(error)
-    weight = WEIGHTS.get(error.trouble)
-    if weight is not None:
-        later = clock() + wait_after(event.failures // weight + 1)
-        died = outbox.mark_tried(session, event, str(error), weight, later, DEADLY) == "dead"
-        done.died += died
-        done.failed += not died
-    done._failing = done._failing + 1 if error.trouble == "failing" else 0
-    outage = weight is None or done._failing >= MOST_FAILING
-    if outage:
-        done.ended = "outage"
-        change(
-            session,
-            outages=outages + 1,
-            deliver_at=clock() + wait_after(outages + 1),
-            outage_error=str(error),
-        )
-    if error.trouble == "forgotten":
-        change(session, registered_at=None, retry_at=None)  # the heartbeat registers us again
-    session.commit()
-    return outage
+    def deliver(self, deadline: float) -> None:
+        """Send what may be sent, until nothing is left, an outage, or the deadline of the monotonic clock."""
+        while events := outbox.next_events(self._session, self._clock(), BATCH):
+            self._session.commit()  # no transaction is open while the supervisor is spoken to
+            for event in events:
+                if time.monotonic() > deadline:
+                    self.done.ended = "time"
+                    return
+                try:
+                    self._client.send_event(event.message())
+                except SupervisorError as error:
+                    if not self._goes_on(event, error):
+                        self._session.commit()
+                        return
+                else:
+                    self._note_delivered(event)
+                self._session.commit()
+        self._session.commit()
+
+    def _note_delivered(self, event: outbox.Event) -> None:
+        outbox.mark_delivered(self._session, event, self._clock())
+        if self._outages:
+            change(self._session, outages=0, deliver_at=None, outage_error=None)
+        self._outages = self._failing = 0
+        self.done.delivered += 1
+
+    def _goes_on(self, event: outbox.Event, error: SupervisorError) -> bool:
+        """Note a failed attempt; whether the rest of the line may go on, since the fault is the event's."""
+        self.done.said = str(error)
+        weight = WEIGHTS.get(error.trouble)
+        if weight is not None:
+            later = self._clock() + wait_after(event.failures // weight + 1)
+            died = outbox.mark_tried(self._session, event, str(error), weight, later, DEADLY) == "dead"
+            self.done.died += died
+            self.done.failed += not died
+            self._failing = self._failing + 1 if error.trouble == "failing" else 0
+            if self._failing < MOST_FAILING:
+                return True
+        elif error.trouble == "forgotten" and self._registers_again():
+            return True
+        self.done.ended = "outage"
+        later = self._clock() + wait_after(self._outages + 1)
+        change(self._session, outages=self._outages + 1, deliver_at=later, outage_error=str(error))
+        return False
+
+    def _registers_again(self) -> bool:
+        """A supervisor that has forgotten us is told who we are, once; the event's turn comes again."""
+        first, self._was_forgotten = not self._was_forgotten, True
+        if not first:
+            return False
+        change(self._session, registered_at=None, retry_at=None)
+        self._session.commit()
+        return beat(self._settings, self._clock).done == "registered"
 
 
 def _counted(session: Session, done: Delivery) -> Delivery:

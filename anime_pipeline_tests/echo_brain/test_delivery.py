@@ -124,10 +124,6 @@ def test_ten_minutes_down_and_nothing_is_lost(
     supervisor.up()
     clock.turn(minutes=5)
     end_jobs(registered, jobs[15:])
-    assert deliver(registered, clock=clock).ended == "outage", "it has forgotten us meanwhile"
-    assert beat(registered, clock).done == "registered"
-    clock.turn(minutes=5)
-    beat(registered, clock)
     deliver_all(registered, clock)
     assert len(supervisor.received()) == 20
     check_each_came_once(supervisor, registered)
@@ -187,11 +183,19 @@ def test_forgotten_it_registers_again_and_goes_on(
     end_jobs(registered, make_jobs(registered, 2))
     supervisor.store.forget()
     done = deliver(registered, clock=clock)
-    assert (done.ended, done.delivered) == ("outage", 0)
-    assert beat(registered, clock).done == "registered"
-    clock.turn(seconds=2)
-    deliver_all(registered, clock)
+    assert (done.ended, done.delivered) == ("empty", 2)
+    assert beat(registered, clock).done == "told"
     check_each_came_once(supervisor, registered)
+
+
+def test_one_that_forgets_us_at_once_is_an_outage(
+    registered: Settings, supervisor: RunningSupervisor, clock: TurnedClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert supervisor.supervisor is not None
+    monkeypatch.setattr(supervisor.supervisor, "known", lambda worker_id: False)
+    end_jobs(registered, make_jobs(registered, 3))
+    done = deliver(registered, clock=clock)
+    assert (done.ended, done.left) == ("outage", 3)
 
 
 def test_what_is_refused_dies_stops_its_job_alone_and_is_replayed(
