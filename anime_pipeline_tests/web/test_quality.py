@@ -53,6 +53,7 @@ PASSING = {
     "face_similarity": 0.9,
     "reproducible": 1.0,
     "generation_seconds": 9.0,
+    "media_contract": 1.0,
 }
 
 

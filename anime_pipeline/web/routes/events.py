@@ -138,13 +138,13 @@ async def _frames(
 
 @router.websocket("/ws")
 @router.websocket("/ws/{job_id}")
-async def follow(websocket: WebSocket, job_id: int | None = None) -> None:
+async def follow(websocket: WebSocket) -> None:
     """Events as JSON, one a message. For one job: its present state first, and closed after its end."""
     try:
         await admit(websocket, "viewer")
         settings = state_of(websocket).settings
         _check_origin(websocket, settings)
-        wanted, after = _asked(websocket, job_id)
+        wanted, after = _asked(websocket)
         first = None if wanted.job_id is None else await _present(websocket, wanted.job_id)
         hub = state_of(websocket).events
         _require_room(hub)
@@ -201,12 +201,13 @@ async def _until_gone(websocket: WebSocket) -> None:
             return
 
 
-def _asked(websocket: WebSocket, job_id: int | None) -> tuple[Wanted, Position | None]:
-    query = websocket.query_params
+def _asked(websocket: WebSocket) -> tuple[Wanted, Position | None]:
+    # Read by hand: FastAPI would refuse a wrong number without a word about it.
+    query = {**websocket.query_params, **websocket.path_params}
     unknown = sorted(query.keys() - {"job_id", "project_id", "last_event_id", "ticket"})
     if unknown:
         raise unprocessable(f"/{unknown[0]}", "There is no such parameter.", where="query")
-    numbers: dict[str, int | None] = {"job_id": job_id, "project_id": None}
+    numbers: dict[str, int | None] = {"job_id": None, "project_id": None}
     for name in numbers:
         written = query.get(name)
         if written is not None:
