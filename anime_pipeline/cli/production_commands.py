@@ -1,4 +1,4 @@
-"""``anime-pipeline render``, ``measure``, ``takes``, ``deliver``: the day's work."""
+"""``anime-pipeline render``, ``measure``, ``deliver``: the day's work."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ from anime_pipeline.database.session import session_scope
 from anime_pipeline.delivery.masters import build_master
 from anime_pipeline.delivery.sheets import build_contact_sheet
 from anime_pipeline.errors import UserError
-from anime_pipeline.media.store import MediaStore
 from anime_pipeline.quality.scores import require_binding_gates
 from anime_pipeline.quality.verdicts import overrides_of
-from anime_pipeline.rendering.takes import list_takes
 from anime_pipeline.story.listing import active_cut_keys, active_episode_keys
 
 Scope = Annotated[
@@ -52,31 +50,6 @@ def measure(scope: Scope = None, as_json: JsonOption = False) -> None:
     """Measure and judge the takes of the cuts; what is measured already isn't measured again."""
     house = open_house()
     _report(measure_cuts(house, cuts_of(house, scope)), as_json)
-
-
-def takes(cut: Annotated[str, typer.Argument(help="A cut key.")], as_json: JsonOption = False) -> None:
-    """List a cut's takes: which is selected, how each was judged, where its media is."""
-    house = open_house()
-    with session_scope(house.settings) as session:
-        listed = list_takes(session, cuts_of(house, cut))
-    store = MediaStore.of(house.settings)
-    media = [store.local_path(t.film.sha256, t.film.suffix) if t.film else None for t in listed]
-    if as_json:
-        print_json([{**asdict(take), "media": path} for take, path in zip(listed, media, strict=True)])
-        return
-    rows = [
-        (
-            t.take_number,
-            "selected" if t.selected else "",
-            t.status,
-            t.verdict,
-            t.server_kind,
-            t.attempts,
-            path,
-        )
-        for t, path in zip(listed, media, strict=True)
-    ]
-    print_table(f"Takes of {cut}", ("take", "", "status", "verdict", "renderer", "attempts", "media"), rows)
 
 
 def deliver(

@@ -17,7 +17,7 @@ from anime_pipeline.rendering.reproduction import ReproductionReport
 from anime_pipeline.rendering.reproduction import reproduce as render_again
 
 Jobs = Annotated[
-    list[int], typer.Argument(help="Job ids of finished takes: anime-pipeline takes CUT --json.")
+    list[int], typer.Argument(help="Job ids of finished takes: anime-pipeline takes list CUT.")
 ]
 
 

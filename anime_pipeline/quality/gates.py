@@ -76,7 +76,7 @@ class Explanation:
         return (*(remedy for remedy in found if remedy), *(() if self.one_cut else (open_it,)))
 
 
-TAKES = "anime-pipeline takes CUT --json tells the jobs of a cut"
+TAKES = "anime-pipeline takes list CUT tells the jobs of a cut"
 
 
 def judge_scope(session: Session, scope_key: str, phase: str) -> Verdict:

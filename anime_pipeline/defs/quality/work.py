@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 
@@ -12,6 +12,7 @@ from anime_pipeline.defs.studio import Studio
 from anime_pipeline.quality.measuring import measure_takes
 from anime_pipeline.quality.scores import TakeScores, finished_takes, judge_takes, standing_takes, take_scores
 from anime_pipeline.review.answering import answer_failures
+from anime_pipeline.review.listing import reasons_of_selection
 from anime_pipeline.review.selection import select_best
 
 
@@ -39,9 +40,10 @@ def judge(studio: Studio, cut_keys: Sequence[str], takes: Sequence[int]) -> Batc
         select_best(session, studio.settings, cut_keys)
         standing = standing_takes(session, cut_keys)
         scores = take_scores(session, [job_id for job_id in standing.values() if job_id in set(takes)])
+        reasons = reasons_of_selection(session, studio.settings, cut_keys)
     with studio.session() as session:  # by itself, so that the verdicts stand whatever comes of it
         answers = answer_failures(session, studio.settings, cut_keys)
-    finished = {take.cut_key: _scores_metadata(take) for take in scores.values()}
+    finished = {take.cut_key: _scores_metadata(take, reasons) for take in scores.values()}
     for answer in (answer for answer in answers if answer.cut_key in finished):
         said = answer.reason if answer.job_id is None else f"take {answer.job_id}: {answer.reason}"
         finished[answer.cut_key][answer.outcome] = dg.MetadataValue.text(said)
@@ -55,7 +57,7 @@ def judge(studio: Studio, cut_keys: Sequence[str], takes: Sequence[int]) -> Batc
     return Batch(finished, failed)
 
 
-def _scores_metadata(take: TakeScores) -> dict[str, dg.MetadataValue]:
+def _scores_metadata(take: TakeScores, reasons: Mapping[str, str]) -> dict[str, dg.MetadataValue]:
     metadata: dict[str, dg.MetadataValue] = {
         score.metric: dg.MetadataValue.float(score.value) for score in take.scores if score.value is not None
     }
@@ -68,5 +70,6 @@ def _scores_metadata(take: TakeScores) -> dict[str, dg.MetadataValue]:
     if columns:
         metadata["per_frame"] = per_frame_table(columns)
         metadata["per_frame_plot"] = per_frame_plot(columns)
+    metadata["selection"] = dg.MetadataValue.text(reasons[take.cut_key])
     metadata["verdict"] = dg.MetadataValue.text(f"{take.phase} {take.verdict.verdict}: {take.verdict.reason}")
     return metadata
