@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -31,6 +31,25 @@ def find_delivery(
     )
     found = session.scalar(query)
     return found if found is not None and store.exists(found.sha256, found.suffix) else None
+
+
+def find_deliveries(
+    session: Session, store: MediaStore, kind: str, contents: Mapping[str, str]
+) -> dict[str, MediaFile]:
+    """As :func:`find_delivery`, of many scopes at once: content by scope key; the files by scope key."""
+    newest = (
+        select(func.max(Delivery.id))
+        .where(Delivery.kind == kind, Delivery.scope_key.in_(list(contents)))
+        .group_by(Delivery.scope_key, Delivery.content_sha256)
+    )
+    rows = session.execute(
+        select(Delivery.scope_key, Delivery.content_sha256, MediaFile)
+        .join(MediaFile, MediaFile.sha256 == Delivery.sha256)
+        .where(Delivery.id.in_(newest))
+    )
+    found = {key: media for key, content, media in rows if content == contents[key]}
+    there = store.present({f"{media.sha256}{media.suffix}" for media in found.values()})
+    return {key: media for key, media in found.items() if f"{media.sha256}{media.suffix}" in there}
 
 
 def record_delivery(

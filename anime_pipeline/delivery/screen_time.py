@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from typing import Protocol
 
 from anime_pipeline.media.film import Frame
-from anime_pipeline.story.context import CutContext
 
 
-def on_screen_frames(context: CutContext, film_fps: int) -> int:
+class Timed(Protocol):
+    """What a cut's time on the screen comes from."""
+
+    @property
+    def film_frames(self) -> int: ...
+    @property
+    def fps(self) -> int: ...
+
+
+def on_screen_frames(context: Timed, film_fps: int) -> int:
     """Frames that a cut is on the screen, counted at the film's rate; at least 1.
 
     These are the cut's ``film_frames``: a still is held and a video plays for its ``duration_frames``, a loop

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import Any
 
-from sqlalchemy import exists, select
+from sqlalchemy import ColumnElement, Row, exists, select
 from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import MediaFile, Take, TakeMedia
@@ -58,37 +59,43 @@ class ShownTake:
 
 def selected_takes(session: Session, cut_ids: Collection[int]) -> dict[int, ShownTake]:
     """The selected take of each cut that has one with files, by cut id; two queries."""
-    return _with_files(session, [take for take in _finished(session, cut_ids) if take.selected])
+    return _with_files(session, _finished(session, cut_ids, Take.selected.is_(True)))
 
 
 def selected_or_newest_takes(session: Session, cut_ids: Collection[int]) -> dict[int, ShownTake]:
     """The selected take of each cut, or the newest that has files, by cut id; two queries."""
-    chosen: dict[int, Take] = {}
+    chosen: dict[int, Row[Any]] = {}
     for take in _finished(session, cut_ids):
         chosen.setdefault(take.cut_id, take)
     return _with_files(session, list(chosen.values()))
 
 
-def _finished(session: Session, cut_ids: Collection[int]) -> list[Take]:
+def _finished(session: Session, cut_ids: Collection[int], *which: ColumnElement[bool]) -> list[Row[Any]]:
     """Takes that have files in the store, the selected one of each cut first, then the newest."""
     has_files = exists().where(TakeMedia.job_id == Take.job_id, TakeMedia.role.in_(("film", "frame")))
-    query = select(Take).where(
-        Take.cut_id.in_(cut_ids), has_files, Take.reproduces_job_id.is_(None), Take.pruned_at.is_(None)
+    query = select(Take.job_id, Take.cut_id, Take.take_number, Take.selected, Take.pixels_sha256).where(
+        Take.cut_id.in_(cut_ids),
+        has_files,
+        Take.reproduces_job_id.is_(None),
+        Take.pruned_at.is_(None),
+        *which,
     )
-    return list(session.scalars(query.order_by(Take.cut_id, Take.selected.desc(), Take.take_number.desc())))
+    order = (Take.cut_id, Take.selected.desc(), Take.take_number.desc())
+    return list(session.execute(query.order_by(*order)))
 
 
-def _with_files(session: Session, takes: list[Take]) -> dict[int, ShownTake]:
+def _with_files(session: Session, takes: list[Row[Any]]) -> dict[int, ShownTake]:
+    file_columns = (MediaFile.sha256, MediaFile.suffix, MediaFile.frame_count, MediaFile.fps)
     query = (
-        select(TakeMedia.job_id, TakeMedia.role, MediaFile)
+        select(TakeMedia.job_id, TakeMedia.role, *file_columns)
         .join(MediaFile, MediaFile.sha256 == TakeMedia.sha256)
         .where(TakeMedia.job_id.in_([take.job_id for take in takes]), TakeMedia.role.in_(("film", "frame")))
         .order_by(TakeMedia.job_id, TakeMedia.role, TakeMedia.position)
     )
     files: dict[int, dict[str, list[TakeFile]]] = {}
-    for job_id, role, media in session.execute(query):
-        file = TakeFile(media.sha256, media.suffix, media.frame_count, media.fps)
-        files.setdefault(job_id, {}).setdefault(role, []).append(file)
+    for row in session.execute(query):
+        file = TakeFile(row.sha256, row.suffix, row.frame_count, row.fps)
+        files.setdefault(row.job_id, {}).setdefault(row.role, []).append(file)
     return {
         take.cut_id: ShownTake(
             take.job_id,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
@@ -17,6 +18,7 @@ from anime_pipeline.media.subtitles import Subtitle
 from anime_pipeline.story.context import CutContext
 from anime_pipeline.story.listing import active_cut_keys
 from anime_pipeline.story.loader import load_cut_contexts
+from anime_pipeline.story.timings import CutTiming
 
 FILM_VERSION = 1
 """Raised when the same cuts give other pictures: a new look of slates or burnt-in text, another encoding."""
@@ -75,9 +77,7 @@ class Timeline:
         cuts = [
             [
                 cut.context.cut_key,
-                [cut.take.pixels, str(cut.take.rate(cut.context.fps)), cut.context.kind == "loop"]
-                if cut.take
-                else slate_text(cut.context),
+                _shown(cut.context, cut.take) if cut.take else slate_text(cut.context),
                 cut.frames,
                 [[line.start_frame, line.end_frame, line.text] for line in cut.subtitles(self.fps)]
                 if burn_subtitles
@@ -85,8 +85,23 @@ class Timeline:
             ]
             for cut in self.cuts
         ]
-        film = [FILM_VERSION, self.width, self.height, self.fps, burn_subtitles, cuts]
-        return hashlib.sha256(json.dumps(film, ensure_ascii=False).encode()).hexdigest()
+        return _content_sha256(self.width, self.height, self.fps, burn_subtitles, cuts)
+
+
+def complete_content(profile: ProjectProfile, cuts: Sequence[tuple[CutTiming, ShownTake]]) -> str:
+    """``content_sha256(burn_subtitles=False)`` of the timeline of these cuts, which all have a take."""
+    fps = profile.fps
+    told = [[cut.cut_key, _shown(cut, take), on_screen_frames(cut, fps), None] for cut, take in cuts]
+    return _content_sha256(profile.width, profile.height, fps, False, told)
+
+
+def _shown(cut: CutContext | CutTiming, take: ShownTake) -> list[object]:
+    return [take.pixels, str(take.rate(cut.fps)), cut.kind == "loop"]
+
+
+def _content_sha256(width: int, height: int, fps: int, burn_subtitles: bool, cuts: Sequence[object]) -> str:
+    film = [FILM_VERSION, width, height, fps, burn_subtitles, cuts]
+    return hashlib.sha256(json.dumps(film, ensure_ascii=False).encode()).hexdigest()
 
 
 def load_timeline(session: Session, scope_key: str) -> Timeline:
