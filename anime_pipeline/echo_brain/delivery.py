@@ -145,7 +145,10 @@ class _Line:
             return False
         change(self._session, registered_at=None, retry_at=None)
         self._session.commit()
-        return beat(self._settings, self._clock).done == "registered"
+        known = beat(self._settings, self._clock).done == "registered"
+        if known:
+            self.done.said = "The supervisor had forgotten this worker, which is registered again."
+        return known
 
 
 def _counted(session: Session, done: Delivery) -> Delivery:
