@@ -9,7 +9,7 @@ from anime_pipeline.cli.console import JsonOption, out, print_json, print_table
 from anime_pipeline.cli.house import open_house
 from anime_pipeline.cli.production_commands import Scope, cuts_of
 from anime_pipeline.database.session import session_scope
-from anime_pipeline.rendering.staleness import CutState, cut_states
+from anime_pipeline.rendering.staleness import TO_RENDER, CutState, cut_states
 from anime_pipeline.review.forecast import CutForecast, duration, forecast
 
 
@@ -23,7 +23,7 @@ def status(scope: Scope = None, as_json: JsonOption = False) -> None:
     cuts_of(house, scope)
     with session_scope(house.settings) as session:
         states = cut_states(session, house.settings, scope)
-        waiting = [state.cut_key for state in states if state.state != "current"]
+        waiting = [state.cut_key for state in states if state.state in TO_RENDER]
         expected = forecast(session, house.settings, waiting)
     costs = {cut.cut_key: cut for cut in expected.cuts}
     counted = Counter(state.state for state in states)
@@ -39,7 +39,10 @@ def status(scope: Scope = None, as_json: JsonOption = False) -> None:
 
 def _why(state: CutState) -> str:
     changes = [f"{change.field}: {change.old!r} → {change.new!r}" for change in state.changes]
-    return "\n".join([*changes, *([state.reason] if state.reason else [])])
+    told = [*changes, *([state.reason] if state.reason else [])]
+    if state.retakes:
+        told.append(f"{state.retakes} retake{'s' * (state.retakes > 1)} so far")
+    return "\n".join(told)
 
 
 def _cost(cut: CutForecast | None) -> str | None:
