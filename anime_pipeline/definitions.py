@@ -6,12 +6,14 @@ import dagster as dg
 
 from anime_pipeline.defs.delivery import assets as delivery_assets
 from anime_pipeline.defs.delivery import sensors as delivery_sensors
+from anime_pipeline.defs.echo_brain import sensors as echo_sensors
 from anime_pipeline.defs.jobs import ALL_JOBS
 from anime_pipeline.defs.maintenance import backups, migration
 from anime_pipeline.defs.quality import assets as quality_assets
 from anime_pipeline.defs.quality import batches as quality_batches
 from anime_pipeline.defs.quality import checks as quality_checks
 from anime_pipeline.defs.quality import phase_checks
+from anime_pipeline.defs.quality import requests as quality_requests
 from anime_pipeline.defs.quality import sensors as quality_sensors
 from anime_pipeline.defs.rendering import assets as rendering_assets
 from anime_pipeline.defs.rendering import batches as rendering_batches
@@ -30,6 +32,7 @@ defs = dg.Definitions(
         rendering_batches.render_batch,
         quality_batches.measure_batch,
         reproduction.reproduce_takes,
+        quality_requests.answer_requests,
         migration.migrate_database,
         backups.back_up_database,
         backups.restore_test_database,
@@ -37,9 +40,13 @@ defs = dg.Definitions(
     sensors=[
         story_sensors.story_sync,
         rendering_sensors.render_backlog,
+        rendering_sensors.expire_leases,
         quality_sensors.measure_rendered,
+        quality_requests.requests_to_answer,
         delivery_sensors.assemble_scenes_ready,
         delivery_sensors.assemble_episodes_ready,
+        echo_sensors.echo_heartbeat,
+        echo_sensors.echo_outbox,
     ],
     schedules=[backups.nightly_backup, backups.weekly_restore_test],
     resources={"studio": Studio(get_settings()), "io_manager": dg.mem_io_manager},

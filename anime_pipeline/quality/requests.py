@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 
 from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
@@ -24,15 +25,15 @@ def request_measuring(session: Session, job_ids: Collection[int], requested_by: 
         session.execute(insert(MeasureRequest).on_conflict_do_nothing(), rows)
 
 
-def takes_to_measure(session: Session) -> list[int]:
-    """Finished takes that someone wants measured, oldest request first."""
+def takes_to_measure(session: Session) -> dict[int, datetime]:
+    """Finished takes that someone wants measured and since when (UTC), oldest request first."""
     query = (
-        select(MeasureRequest.job_id)
+        select(MeasureRequest.job_id, MeasureRequest.requested_at)
         .join(Job, Job.id == MeasureRequest.job_id)
         .where(Job.status.in_(FINISHED))
         .order_by(MeasureRequest.requested_at, MeasureRequest.job_id)
     )
-    return list(session.scalars(query))
+    return {row.job_id: row.requested_at for row in session.execute(query)}
 
 
 def waiting_among(session: Session, job_ids: Collection[int]) -> set[int]:
@@ -47,7 +48,7 @@ def measure_requested(settings: Settings) -> MeasureReport:
     A take whose scores could not be recorded keeps its request; one that failed or was cancelled loses it.
     """
     with session_scope(settings) as session:
-        job_ids = takes_to_measure(session)
+        job_ids = list(takes_to_measure(session))
         report = measure_takes(session, settings, job_ids)
         served = [take.job_id for take in report.takes if take.outcome != "failed"]
         ended = select(Job.id).where(Job.status.in_(_ENDED))

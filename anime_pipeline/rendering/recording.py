@@ -91,6 +91,19 @@ def record_success(session: Session, leased: Leased, attempt_id: int, rendered: 
     return "finished"
 
 
+def note_progress(session: Session, leased: Leased, fraction: float) -> None:
+    """Note how many frames of a take are done, 0 to 1 of all; nothing where the lease is another's by now."""
+    session.execute(
+        text("""
+            UPDATE jobs SET current_frame = floor(:fraction * total_frames)
+            WHERE id = :job_id AND status = 'processing'
+              AND current_frame IS DISTINCT FROM floor(:fraction * total_frames)
+              AND EXISTS (SELECT FROM studio.render_leases WHERE queue_id = :queue_id AND token = :token)
+        """),
+        {"fraction": fraction, "job_id": leased.job_id, "queue_id": leased.queue_id, "token": leased.token},
+    )
+
+
 def record_failure(
     session: Session, leased: Leased, attempt_id: int | None, error: ComfyError, scene: Scene | None = None
 ) -> Outcome:

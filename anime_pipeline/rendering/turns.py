@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from dataclasses import dataclass
 
 from anime_pipeline.database.session import session_scope
@@ -15,7 +16,13 @@ from anime_pipeline.rendering.fleet import FleetServer
 from anime_pipeline.rendering.following import StoppedError
 from anime_pipeline.rendering.patience import DATABASE_GONE, TRIES, WAIT_SECONDS
 from anime_pipeline.rendering.queue import Leased, Place, lease, unfinished
-from anime_pipeline.rendering.recording import Outcome, record_failure, record_stop, record_success
+from anime_pipeline.rendering.recording import (
+    Outcome,
+    note_progress,
+    record_failure,
+    record_stop,
+    record_success,
+)
 from anime_pipeline.rendering.registry import (
     Standing,
     block,
@@ -28,6 +35,8 @@ from anime_pipeline.rendering.registry import (
 )
 
 IDLE_SECONDS = 0.2
+NOTE_SECONDS = 1.0
+"""How often at most a take's progress is written down."""
 _log = logging.getLogger(__name__)
 
 
@@ -132,8 +141,21 @@ class _Turn:
         self._attempt = Attempt(
             desk.settings, desk.store, server, leased,
             lambda: desk.stop.is_set() or server.paused.is_set(),
-            lambda fraction: desk.tell("progress", server.url, leased, fraction=fraction),
+            self._progress,
         )  # fmt: skip
+        self._noted_at = time.monotonic()
+
+    def _progress(self, fraction: float) -> None:
+        """Tell how far the server is; the database hears of it once in a while, for those who follow."""
+        self._desk.tell("progress", self._server.url, self._leased, fraction=fraction)
+        if time.monotonic() - self._noted_at < NOTE_SECONDS:
+            return
+        self._noted_at = time.monotonic()
+        try:
+            with session_scope(self._desk.settings) as session:
+                note_progress(session, self._leased, fraction)
+        except DATABASE_GONE as error:
+            _log.info("%s: its progress is not noted: %s", self._leased.cut_key, error)
 
     def run(self) -> bool:
         """Render the take and record how that went; False when the server is given up."""
