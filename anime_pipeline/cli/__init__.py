@@ -10,6 +10,7 @@ from anime_pipeline import __version__
 from anime_pipeline.cli import (
     adoption_commands,
     api_commands,
+    backfill_command,
     calibrate_command,
     character_commands,
     database_commands,
@@ -49,6 +50,7 @@ app.command("prompt")(story_commands.prompt)
 app.command("status")(status_command.status)
 app.command("render")(production_commands.render)
 app.command("measure")(production_commands.measure)
+app.command("backfill")(backfill_command.backfill)
 app.command("reproduce")(reproduce_command.reproduce)
 app.command("deliver")(production_commands.deliver)
 app.command("calibrate")(calibrate_command.calibrate)

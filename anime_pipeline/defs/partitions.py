@@ -78,16 +78,3 @@ def _register(instance: dg.DagsterInstance, name: str, leaving: Sequence[str], c
             connection.execute(
                 table.insert(), [{"partitions_def_name": name, "partition": key} for key in coming]
             )
-
-
-def contiguous_ranges(registered: Sequence[str], wanted: Sequence[str], size: int) -> list[list[str]]:
-    """``wanted`` keys in runs of neighbours of at most ``size``: what one Dagster range run can name."""
-    position = {key: index for index, key in enumerate(registered)}
-    ranges: list[list[str]] = []
-    for key in sorted(wanted, key=position.__getitem__):
-        last = ranges[-1] if ranges else None
-        if last and len(last) < size and position[key] == position[last[-1]] + 1:
-            last.append(key)
-        else:
-            ranges.append([key])
-    return ranges

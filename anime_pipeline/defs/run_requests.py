@@ -8,12 +8,11 @@ its config and records their partitions itself.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from math import ceil
 from typing import Any
 
 import dagster as dg
 
-from anime_pipeline.defs.partitions import contiguous_ranges
+from anime_pipeline.story.batches import contiguous_ranges, fewest_batches
 
 UNTIL_TAG = "anime_pipeline/until"
 PRIORITY_TAG = "anime_pipeline/priority"
@@ -40,6 +39,7 @@ class BatchJob:
 
 RENDERING = BatchJob("render_cuts", "render_batch", "plan_batch")
 MEASURING = BatchJob("measure_cuts", "measure_batch", "measure_batch_takes")
+BATCH_JOBS = {job.ranged: job for job in (RENDERING, MEASURING)}
 
 
 @dataclass(frozen=True)
@@ -66,17 +66,12 @@ def plan_runs(
         registered: every partition key, in the order of registration; a wanted key that isn't is left out.
         tags: given to every run.
     """
-    known = set(registered)
-    keys = [key for key in wanted if key in known]
-    ranges = contiguous_ranges(registered, keys, size)
-    if len(ranges) <= ceil(len(keys) / size):
-        return [
-            PlannedRun(run.job, run.keys, {**tags, CUTS_TAG: str(len(run.keys)), **run.tags}, {})
-            for run in range_runs(job.ranged, registered, keys, size)
-        ]
+    ranged, batches = fewest_batches(registered, wanted, size)
+    if not ranged:
+        return [batch_run(job, batch, {"cut_keys": batch}, tags) for batch in batches]
     return [
-        batch_run(job, keys[first : first + size], {"cut_keys": keys[first : first + size]}, tags)
-        for first in range(0, len(keys), size)
+        PlannedRun(job.ranged, tuple(batch), {**tags, CUTS_TAG: str(len(batch)), **range_tags(batch)}, {})
+        for batch in batches
     ]
 
 

@@ -1,8 +1,10 @@
-"""Runs jobs of this code location in this process: what the command line does where the UI would launch runs.
+"""Runs jobs of this code location, in this process or by Dagster's daemon: what the command line does.
 
 ``python -m anime_pipeline.defs.runner STEP...`` with the steps ``sync``, ``JOB`` (unpartitioned) or
-``JOB=KEY,KEY,…``; runs that an earlier runner left behind when it was killed are ended first. The last line
-of standard output is a JSON list with the outcome of each run; the exit status is 1 when one failed.
+``JOB=KEY,KEY,…``; ``-`` reads a JSON list of steps from standard input, where a step may be an object with
+``job``, ``keys``, ``tags``, ``daemon`` and ``follow`` too. Runs that an earlier runner left behind when it
+was killed are ended first. The last line of standard output is a JSON list with the outcome of each run; the
+exit status is 1 when one failed.
 """
 
 from __future__ import annotations
@@ -10,14 +12,16 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import dagster as dg
 
 from anime_pipeline.definitions import defs
-from anime_pipeline.defs.partitions import contiguous_ranges, sync_story_partitions
-from anime_pipeline.defs.run_requests import range_tags
+from anime_pipeline.defs import launching
+from anime_pipeline.defs.partitions import sync_story_partitions
+from anime_pipeline.defs.run_requests import BATCH_JOBS, PlannedRun, cuts_of_run, plan_runs, range_runs
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.rendering.worker_identity import is_dead, new_worker_id
 from anime_pipeline.settings import get_settings
@@ -25,16 +29,44 @@ from anime_pipeline.settings import get_settings
 POOLS = ("comfyui", "gpu")
 RUNNER_TAG = "anime_pipeline/runner"
 UNFINISHED = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.CANCELING]
+NO_DAEMON = "no Dagster daemon runs on this home"
+
+
+@dataclass(frozen=True)
+class Step:
+    """A job with its partitions. With ``daemon`` it is handed over where a daemon runs, else done here.
+
+    Without ``follow`` it is only handed over.
+    """
+
+    job: str
+    keys: Sequence[str] = ()
+    tags: Mapping[str, str] = field(default_factory=dict)
+    daemon: bool = False
+    follow: bool = True
+
+    @classmethod
+    def parse(cls, told: str | dict[str, Any]) -> Step:
+        """A step as it is written on the command line, or an object of its fields."""
+        if isinstance(told, dict):
+            return cls(**told)
+        job, _, keys = told.partition("=")
+        return cls(job, keys.split(",") if keys else ())
 
 
 @dataclass(frozen=True)
 class StepOutcome:
-    """What became of one run: ``error`` is None when it succeeded."""
+    """What became of one run: ``error`` is None when it succeeded.
+
+    ``by`` says who ran it: this process, or the daemon as a part of ``backfill``.
+    """
 
     job: str
     partitions: list[str]
     run_id: str
     error: str | None
+    by: str = "process"
+    backfill: str | None = None
 
 
 def end_abandoned_runs(instance: dg.DagsterInstance) -> int:
@@ -62,18 +94,20 @@ def know_pools(instance: dg.DagsterInstance) -> None:
             instance.event_log_storage.initialize_concurrency_limit_to_default(pool)
 
 
-def run_job(instance: dg.DagsterInstance, job_name: str, keys: Sequence[str] = ()) -> StepOutcome:
-    """Execute a job over a contiguous range of partitions, or over none."""
-    tags = {RUNNER_TAG: new_worker_id(), **(range_tags(keys) if keys else {})}
-    result = defs.resolve_job_def(job_name).execute_in_process(
-        instance=instance, tags=tags, raise_on_error=False
+def run_job(instance: dg.DagsterInstance, run: PlannedRun) -> StepOutcome:
+    """Execute a run in this process."""
+    result = defs.resolve_job_def(run.job).execute_in_process(
+        instance=instance,
+        tags={RUNNER_TAG: new_worker_id(), **run.tags},
+        run_config=dict(run.config),
+        raise_on_error=False,
     )
-    error = None if result.success else _first_failure(result)
-    return StepOutcome(job_name, list(keys), result.run_id, error)
+    error = None if result.success else _first_failure(result.all_events)
+    return StepOutcome(run.job, list(run.keys), result.run_id, error)
 
 
-def _first_failure(result: dg.ExecuteInProcessResult) -> str:
-    for event in result.all_events:
+def _first_failure(events: Sequence[dg.DagsterEvent]) -> str:
+    for event in events:
         if event.is_step_failure:
             failure = event.step_failure_data
             if failure.user_failure_data and failure.user_failure_data.description:
@@ -84,27 +118,62 @@ def _first_failure(result: dg.ExecuteInProcessResult) -> str:
     return "the run failed before its first step"
 
 
-def run_steps(instance: dg.DagsterInstance, studio: Studio, steps: Sequence[str]) -> list[StepOutcome]:
+def planned_runs(instance: dg.DagsterInstance, step: Step, batch_size: int) -> list[PlannedRun]:
+    """The runs of a step: one, or one for each batch of its partitions."""
+    if not step.keys:
+        return [PlannedRun(step.job, (), dict(step.tags), {})]
+    partitions = defs.resolve_job_def(step.job).partitions_def
+    assert isinstance(partitions, dg.DynamicPartitionsDefinition)
+    registered = partitions.get_partition_keys(dynamic_partitions_store=instance)
+    if step.job in BATCH_JOBS:
+        return plan_runs(BATCH_JOBS[step.job], registered, step.keys, batch_size, step.tags)
+    return range_runs(step.job, registered, step.keys, batch_size)
+
+
+def run_steps(instance: dg.DagsterInstance, studio: Studio, steps: Sequence[Step]) -> list[StepOutcome]:
     """Run each step in order; a failed step doesn't keep the next from running."""
     outcomes: list[StepOutcome] = []
     for step in steps:
-        name, _, keys = step.partition("=")
-        if name == "sync":
+        if step.job == "sync":
             with studio.session() as session:
                 sync_story_partitions(instance, session)
             continue
-        if not keys:
-            outcomes.append(run_job(instance, name))
-            continue
-        partitions = defs.resolve_job_def(name).partitions_def
-        assert isinstance(partitions, dg.DynamicPartitionsDefinition)
-        registered = partitions.get_partition_keys(dynamic_partitions_store=instance)
-        for batch in contiguous_ranges(registered, keys.split(","), studio.settings.batch_size):
-            outcomes.append(run_job(instance, name, batch))
+        runs = planned_runs(instance, step, studio.settings.batch_size)
+        if step.daemon and runs and launching.daemon_runs(instance):
+            outcomes += _handed_over(instance, step, runs)
+        elif not step.follow:
+            outcomes.append(StepOutcome(step.job, list(step.keys), "", NO_DAEMON))
+        else:
+            outcomes += [run_job(instance, run) for run in runs]
     return outcomes
 
 
-def main(steps: Sequence[str]) -> int:
+def _handed_over(
+    instance: dg.DagsterInstance, step: Step, runs: Sequence[PlannedRun]
+) -> Iterator[StepOutcome]:
+    launched = launching.launch(instance, runs)
+    if not step.follow:
+        yield StepOutcome(step.job, list(step.keys), "", None, "daemon", launched.backfill_id)
+        return
+    registered = instance.get_dynamic_partitions("cuts")
+    ended = launching.follow(instance, launched)
+    for run in ended:
+        error = None if run.is_success else _why(instance, run)
+        keys = sorted(cuts_of_run(run, registered))
+        yield StepOutcome(step.job, keys, run.run_id, error, "daemon", launched.backfill_id)
+    if not ended:
+        error = "the daemon ended the backfill before its first run; its page in the UI says why"
+        yield StepOutcome(step.job, list(step.keys), "", error, "daemon", launched.backfill_id)
+
+
+def _why(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    if run.status == dg.DagsterRunStatus.CANCELED:
+        return "the run was cancelled"
+    entries = instance.all_logs(run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+    return _first_failure([entry.dagster_event for entry in entries if entry.dagster_event])
+
+
+def main(steps: Sequence[Step]) -> int:
     """Run the steps on the instance of ``$DAGSTER_HOME``."""
     studio = Studio(get_settings())
     with dg.DagsterInstance.get() as instance:
@@ -118,4 +187,7 @@ def main(steps: Sequence[str]) -> int:
 if __name__ == "__main__":
     if not os.environ.get("DAGSTER_HOME"):
         sys.exit('DAGSTER_HOME is not set; run `eval "$(anime-pipeline env)"` first.')
-    sys.exit(main(sys.argv[1:]))
+    written: list[str | dict[str, Any]] = (
+        json.load(sys.stdin) if sys.argv[1:] == ["-"] else list(sys.argv[1:])
+    )
+    sys.exit(main([Step.parse(one) for one in written]))

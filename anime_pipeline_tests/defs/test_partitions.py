@@ -6,7 +6,8 @@ import dagster as dg
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from anime_pipeline.defs.partitions import _sync, contiguous_ranges
+from anime_pipeline.defs.partitions import _sync
+from anime_pipeline.story.batches import contiguous_ranges
 
 KEYS = [f"tiny.e01.s001.c{number:04d}" for number in range(40)]
 key_sets = st.sets(st.sampled_from(KEYS)).map(sorted)
