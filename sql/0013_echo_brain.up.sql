@@ -53,6 +53,7 @@ CREATE INDEX outbox_open ON studio.outbox (job_id, id) WHERE state <> 'delivered
 CREATE INDEX outbox_delivered ON studio.outbox (delivered_at) WHERE state = 'delivered';
 
 -- Messages of the supervisor, each stored with its effect in one transaction. `raw` is a body that is no JSON.
+-- `signatures` are those of all its sendings: one that comes again is a replay.
 CREATE TABLE studio.inbox (
     event_id        VARCHAR(200) PRIMARY KEY,
     source          VARCHAR(10) NOT NULL CHECK (source IN ('webhook', 'task')),
@@ -61,7 +62,7 @@ CREATE TABLE studio.inbox (
     body            JSONB,
     raw             TEXT,
     body_sha256     CHAR(64) NOT NULL,
-    signature       CHAR(64) NOT NULL,
+    signatures      TEXT[] NOT NULL,
     state           VARCHAR(10) NOT NULL CHECK (state IN ('applied', 'refused', 'unknown', 'failed')),
     reason          TEXT,
     outcome         JSONB NOT NULL DEFAULT '{}',

@@ -220,5 +220,5 @@ def _event_as_json(event: outbox.Event) -> dict[str, Any]:
 
 
 def _message_as_json(message: InboxMessage) -> dict[str, Any]:
-    names = [column.name for column in InboxMessage.__table__.columns if column.name != "signature"]
+    names = [column.name for column in InboxMessage.__table__.columns if column.name != "signatures"]
     return {name: getattr(message, name) for name in names}

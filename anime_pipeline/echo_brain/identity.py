@@ -34,6 +34,7 @@ def note_supervisor(session: Session, url: str, now: datetime) -> EchoWorker:
     row = own_row(session)
     if not row.wanted:
         return row
+    url = url.rstrip("/")  # however it is written, it is the same supervisor
     values: dict[str, Any] = {"supervisor_url": url, "seen_at": now}
     if row.supervisor_url not in (None, url):
         values |= {"registered_at": None, "failures": 0, "retry_at": None, "outages": 0, "deliver_at": None}

@@ -90,7 +90,7 @@ def receive(
     row = known or InboxMessage(
         event_id=parsed.event_id, source=source, event_type=parsed.event_type, task_id=parsed.task_id,
         body=parsed.body, raw=None if parsed.body is not None else _readable(body),
-        body_sha256=parsed.content_sha256, signature=signature, state="failed", reason="not done yet",
+        body_sha256=parsed.content_sha256, signatures=[signature], state="failed", reason="not done yet",
         outcome={}, receipts=1,
     )  # fmt: skip
     return _follow(session, settings, row, parsed, clock())
@@ -164,7 +164,7 @@ def _keep(session: Session, row: InboxMessage, state: State, reason: str) -> Non
 
 def _again(known: InboxMessage, parsed: _Parsed, signature: str) -> Receipt:
     """The message was here before: another sending of it is answered as the first one was."""
-    if known.signature == signature:
+    if signature in known.signatures:
         raise ReplayedError(
             f"{known.event_id} was received at {known.received_at:%H:%M:%S} UTC with this very signature.",
             "sign each sending anew",
@@ -174,6 +174,7 @@ def _again(known: InboxMessage, parsed: _Parsed, signature: str) -> Receipt:
             f"{known.event_id} was received before, with another content.", "give each event an id of its own"
         )
     known.receipts += 1
+    known.signatures = [*known.signatures, signature]
     return _receipt(known, duplicate=True)
 
 

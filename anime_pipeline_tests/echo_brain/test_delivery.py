@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
 import sys
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
@@ -23,6 +26,7 @@ from anime_pipeline.echo_brain.heartbeat import beat, register, unregister
 from anime_pipeline.errors import UserError
 from anime_pipeline.settings import Settings
 from anime_pipeline_tests.echo_brain.supervising import (
+    SECRET,
     RunningSupervisor,
     TurnedClock,
     end_jobs,
@@ -306,6 +310,38 @@ def test_killed_in_the_middle_of_a_delivery(
     assert len(supervisor.received()) == 60
 
 
+def test_a_supervisor_that_is_killed_in_the_middle_loses_and_doubles_nothing(
+    settings: Settings, tmp_path: Path
+) -> None:
+    """SIGKILL of the supervisor's own process, which starts again on the same port with what it knew."""
+    worker = settings.model_copy(update={"echo_brain_secret": SECRET})
+    process, url = _supervising(tmp_path, 0)
+    worker = worker.model_copy(update={"echo_brain_url": url})
+    assert beat(worker).done == "registered"
+    jobs = make_jobs(worker, 40)
+    end_jobs(worker, jobs, "failed")
+    end_jobs(worker, jobs, "completed")
+    delivering = _delivering(worker)
+    _wait_until(lambda: outbox_states(worker).get("delivered", 0) >= 20)
+    process.kill()
+    process.wait()
+    delivering.wait(60)
+    left = outbox_states(worker)["waiting"]
+    assert left > 0
+    process, _ = _supervising(tmp_path, int(url.rpartition(":")[2]))
+    try:
+        assert deliver(worker, wait=False).left == 0
+        events = requests.get(f"{url}/api/supervisor/state", timeout=10).json()["events"]
+    finally:
+        process.terminate()
+        process.wait()
+    came = [row["event"] for row in events]
+    assert len(came) == len({event["event_id"] for event in came}) == 80
+    for job_id in jobs:
+        told = [event["event_type"] for event in came if event["job_id"] == job_id]
+        assert told == ["job.failed", "job.completed"]
+
+
 def test_unregistered_it_says_nothing_until_it_is_registered(
     registered: Settings, supervisor: RunningSupervisor, clock: TurnedClock
 ) -> None:
@@ -354,6 +390,33 @@ def test_whatever_happens_each_job_is_told_in_order(
         beat(registered, clock)
     supervisor.behave()
     check_each_came_once(supervisor, registered)
+
+
+def _supervising(home: Path, port: int) -> tuple[subprocess.Popen[str], str]:
+    """A supervisor in a process of its own, and its URL."""
+    code = "from anime_pipeline.cli import main; main()"
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, "echo-supervisor", "--port", str(port)],
+        env={
+            **os.environ,
+            "ANIME_HOME": str(home),
+            "ANIME_ECHO_BRAIN_SECRET": SECRET,
+            "PYTHONUNBUFFERED": "1",
+        },
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    url = process.stdout.readline().split(" at ")[1].split(",")[0]
+    _wait_until(lambda: _answers(url))
+    return process, url
+
+
+def _answers(url: str) -> bool:
+    try:
+        return requests.get(url, timeout=2).ok
+    except requests.RequestException:
+        return False
 
 
 def _delivering(settings: Settings) -> subprocess.Popen[bytes]:

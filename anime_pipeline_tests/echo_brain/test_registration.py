@@ -21,7 +21,12 @@ from anime_pipeline.echo_brain.status import WorkerStatus, worker_status
 from anime_pipeline.errors import UserError
 from anime_pipeline.rendering.fleet_admin import reports
 from anime_pipeline.settings import Settings
-from anime_pipeline_tests.echo_brain.supervising import SECRET, RunningSupervisor, TurnedClock
+from anime_pipeline_tests.echo_brain.supervising import (
+    SECRET,
+    RunningSupervisor,
+    TurnedClock,
+    running_supervisor,
+)
 from anime_pipeline_tests.rendering.studio import Studio, stills
 
 
@@ -81,6 +86,23 @@ def test_it_registers_with_what_it_can_do(
     (again,) = supervisor.store.workers()
     assert again["heartbeat_at"] == known["heartbeat_at"] + 30
     assert again["registered_at"] == known["registered_at"]
+
+
+def test_a_slash_at_the_end_is_no_other_supervisor(registered: Settings, clock: TurnedClock) -> None:
+    slashed = registered.model_copy(update={"echo_brain_url": f"{registered.echo_brain_url}/"})
+    for settings in (slashed, registered, slashed):
+        greet(settings)
+        assert beat(settings, clock).done == "told"
+
+
+def test_another_supervisor_is_registered_with(
+    registered: Settings, clock: TurnedClock, tmp_path: Path
+) -> None:
+    with running_supervisor(tmp_path / "other", clock) as other:
+        moved = registered.model_copy(update={"echo_brain_url": other.url})
+        greet(moved)
+        assert beat(moved, clock).done == "registered"
+        assert len(other.store.workers()) == 1
 
 
 def test_other_abilities_are_registered_anew(

@@ -93,7 +93,10 @@ class OutboxEvent(Base):
 
 
 class InboxMessage(Base):
-    """A signed message of the supervisor and what came of it; ``receipts`` counts how often it came."""
+    """A signed message of the supervisor and what came of it.
+
+    ``receipts`` counts how often it came, ``signatures`` are those of its sendings.
+    """
 
     __tablename__ = "inbox"
     __table_args__ = (Index("inbox_newest", text("received_at DESC")), {"schema": "studio"})
@@ -105,7 +108,7 @@ class InboxMessage(Base):
     body: Mapped[dict[str, Any] | None]
     raw: Mapped[str | None]
     body_sha256: Mapped[str] = mapped_column(CHAR(64))
-    signature: Mapped[str] = mapped_column(CHAR(64))
+    signatures: Mapped[list[str]]
     state: Mapped[str] = mapped_column(String(10))
     reason: Mapped[str | None]
     outcome: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
