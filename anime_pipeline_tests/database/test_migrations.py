@@ -92,6 +92,13 @@ def test_a_database_of_a_newer_version_is_left_alone(settings: Settings) -> None
             "0006",
             "style_pictures",
         ),
+        ("INSERT INTO studio.outbox (event_type, job_id) VALUES ('job.failed', 1)", "0012", "outbox"),
+        (
+            "INSERT INTO studio.inbox (event_id, source, body_sha256, signatures, state, reason) "
+            "VALUES ('e', 'webhook', repeat('a', 64), '{}', 'refused', 'why')",
+            "0012",
+            "inbox",
+        ),
         (
             "INSERT INTO studio.gate_thresholds SELECT id, 'style_clip_minimum', 0.8 FROM projects",
             "0003",
