@@ -14,7 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from anime_pipeline import __version__
 from anime_pipeline.database.session import make_engine
 from anime_pipeline.settings import Settings, get_settings
-from anime_pipeline.web import problems
+from anime_pipeline.web import problems, room_page
 from anime_pipeline.web.entrance import Entrance
 from anime_pipeline.web.event_hub import EventHub
 from anime_pipeline.web.problems import Problem
@@ -46,6 +46,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.state.api = ApiState(settings, engine, RateLimit(settings.api_requests_per_minute), EventHub(engine))
     for router in ROUTERS:
         app.include_router(router)
+    room_page.install(app)
     problems.install(app)
     if settings.api_cors_origin_list:
         app.add_middleware(

@@ -1,0 +1,59 @@
+// The episode at a glance: its scenes, and every cut with the take that stands for it.
+import { make, phasePill, pill } from "./elements.js";
+import { picture, replace } from "./pictures.js";
+
+export const FILTERS = {
+  all: () => true,
+  "to look at": (cut) => !cut.take || cut.verdict?.verdict !== "passed",
+  failed: (cut) => cut.verdict?.verdict === "failed",
+  "no take": (cut) => !cut.take,
+  "not selected": (cut) => cut.take && !cut.take.selected,
+};
+
+const short = (key) => key.split(".").slice(-2).join(" · ");
+
+const FRAMES = 4; // in a thumbnail, side by side
+
+function scrub(card, event) {
+  const strip = card.querySelector("img");
+  const frame = Math.min(FRAMES - 1, Math.floor((event.offsetX / card.clientWidth) * FRAMES));
+  if (strip) strip.style.objectPosition = `${(100 * Math.max(0, frame)) / (FRAMES - 1)}%`;
+}
+
+function card(cut, open) {
+  const take = cut.take;
+  const button = make(
+    "button", { className: "card", onclick: () => open(cut) },
+    picture(take?.thumbnail_url, cut.description ?? ""),
+    make(
+      "div", { className: "words" },
+      make("div", { className: "row" }, make("strong", {}, short(cut.cut_key ?? `cut ${cut.number}`)),
+        cut.verdict ? pill(cut.verdict.verdict, cut.verdict.reason) : pill("not judged")),
+      make("div", { className: "what" }, cut.description ?? ""),
+      make("div", { className: "row quiet" },
+        make("span", {}, `${cut.kind ?? "?"}, ${cut.seconds.toFixed(1)} s`),
+        make("span", {}, take ? `take ${take.take_number}${take.selected ? ", selected" : ""}` : "")),
+    ),
+  );
+  button.onpointermove = (event) => scrub(button, event);
+  return button;
+}
+
+/** Draw the scenes on the board; `open` is called with a cut that is clicked. */
+export function draw(board, scenes, filter, open) {
+  const sections = scenes.map((scene) => {
+    const cuts = scene.cuts.filter(FILTERS[filter]);
+    if (!cuts.length) return null;
+    const where = [scene.location, scene.time_of_day, scene.mood].filter(Boolean).join(", ");
+    return make(
+      "section", {},
+      make("div", { className: "place" },
+        make("h2", {}, `${scene.number}. ${scene.name || "Scene"}`),
+        make("span", { className: "quiet" }, `${where} — ${scene.seconds.toFixed(1)} s`),
+        // Most scenes have too few cuts for a verdict of their own; that they are incomplete says nothing.
+        ...scene.verdicts.filter((one) => one.verdict !== "incomplete").map((one) => phasePill(one.phase, one.verdict, one.reason))),
+      make("div", { className: "cuts" }, ...cuts.map((cut) => card(cut, open))),
+    );
+  }).filter(Boolean);
+  replace(board, ...(sections.length ? sections : [make("p", { className: "quiet" }, "No cut is like that.")]));
+}

@@ -1,0 +1,27 @@
+/** An element with properties, attributes (where a name has a hyphen) and children. Text is never markup. */
+export function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null) continue;
+    if (name.includes("-") || name === "for") element.setAttribute(name, value);
+    else element[name] = value;
+  }
+  element.append(...children.filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+export const pill = (word, title) => make("span", { className: `pill ${word}`, title }, word.replaceAll("_", " "));
+
+/** A gate: `1 still 4/5`, coloured by how it stands. */
+export function phasePill(phase, verdict, reason, more = "") {
+  const badge = pill(verdict, `${phase}: ${reason}`);
+  badge.textContent = `${phase.replace(/^phase_(\d)_/, "$1 ")}${more}`;
+  return badge;
+}
+
+export function say(words) {
+  const line = document.getElementById("said");
+  line.textContent = words;
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => (line.textContent = ""), 8000);
+}

@@ -1,0 +1,43 @@
+// Films and stills, fetched when they come into view and dropped when they are replaced.
+import { file } from "./api.js";
+
+const drawn = new IntersectionObserver((entries) => {
+  for (const { target, isIntersecting } of entries) {
+    if (!isIntersecting) continue;
+    drawn.unobserve(target);
+    fill(target);
+  }
+}, { rootMargin: "400px" });
+
+async function fill(frame) {
+  try {
+    const { type, url } = await file(frame.dataset.path);
+    const shown = document.createElement(type.startsWith("video/") ? "video" : "img");
+    if (shown.tagName === "VIDEO") Object.assign(shown, { loop: true, muted: true, autoplay: true, controls: true, playsInline: true });
+    else shown.alt = frame.dataset.alt;
+    shown.src = url;
+    frame.addEventListener("removed", () => URL.revokeObjectURL(url), { once: true });
+    frame.replaceChildren(shown);
+  } catch (error) {
+    frame.textContent = error.message;
+  }
+}
+
+/** A frame that shows the file at `path` once it comes into view; without one, the word `absent`. */
+export function picture(path, alt, absent = "no take") {
+  const frame = document.createElement("div");
+  frame.className = "picture quiet";
+  if (!path) {
+    frame.textContent = absent;
+    return frame;
+  }
+  Object.assign(frame.dataset, { path, alt });
+  drawn.observe(frame);
+  return frame;
+}
+
+/** Put `children` in place of what `parent` has, and let go of the files that were shown there. */
+export function replace(parent, ...children) {
+  for (const frame of parent.querySelectorAll(".picture")) frame.dispatchEvent(new Event("removed"));
+  parent.replaceChildren(...children);
+}

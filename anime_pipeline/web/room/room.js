@@ -1,0 +1,100 @@
+// The review room: choose an episode, look at its cuts, open one.
+import { listen, read, readAll } from "./api.js";
+import { draw, FILTERS } from "./board.js";
+import { show } from "./cut.js";
+import { make, phasePill, say } from "./elements.js";
+
+const PHASES = ["phase_0_animatic", "phase_1_still", "phase_2_loop", "phase_3_video"];
+const at = (id) => document.getElementById(id);
+const state = { scenes: [], filter: "all", episode: null };
+
+async function openProject(id) {
+  const episodes = await readAll(`/api/anime/projects/${id}/episodes`);
+  at("episode").replaceChildren(...episodes.filter((one) => !one.omitted).map((one) =>
+    make("option", { value: one.id, title: one.episode_key }, `${one.episode_number}. ${one.title || one.episode_key}`)));
+  state.episode = episodes[0] ?? null;
+  state.episodes = episodes;
+  await openEpisode();
+}
+
+async function openEpisode() {
+  if (!state.episode) {
+    at("board").replaceChildren(make("p", { className: "quiet" }, "No episode yet: anime-pipeline import FILE brings a story in."));
+    at("gates").replaceChildren();
+    return;
+  }
+  location.hash = state.episode.episode_key;
+  state.scenes = (await readScenes()).sort((one, other) => one.number - other.number);
+  redraw();
+  await showGates();
+}
+
+const readScenes = async () => readAll(`/api/anime/episodes/${state.episode.id}/scenes`);
+
+async function showGates() {
+  const key = state.episode.episode_key;
+  const gates = await Promise.all(PHASES.map((phase) => read(`/api/anime/gates/${key}/${phase}`)));
+  at("gates").replaceChildren(...gates.filter((gate) => gate.cuts_total).map((gate) =>
+    phasePill(gate.phase, gate.state, gate.reason, ` ${gate.cuts_passed}/${gate.cuts_total}`)));
+}
+
+function redraw() {
+  draw(at("board"), state.scenes, state.filter, open);
+  at("filters").replaceChildren(...Object.entries(FILTERS).map(([name, fits]) => {
+    const count = state.scenes.flatMap((scene) => scene.cuts).filter(fits).length;
+    return make("button", {
+      "aria-pressed": String(name === state.filter),
+      onclick: () => { state.filter = name; redraw(); },
+    }, `${name} ${count}`);
+  }));
+}
+
+function open(cut) {
+  const shown = () => state.scenes.flatMap((scene) => scene.cuts).filter(FILTERS[state.filter]);
+  const order = shown().map((one) => one.id);
+  const step = (by) => {
+    const next = order[order.indexOf(cut.id) + by];
+    const found = state.scenes.flatMap((scene) => scene.cuts).find((one) => one.id === next);
+    if (found) open(found);
+  };
+  guarded(() => show(cut, refresh, step));
+}
+
+async function refresh() {
+  state.scenes = (await readScenes()).sort((one, other) => one.number - other.number);
+  redraw();
+  await showGates();
+}
+
+let waiting = null;
+function heard(kind, event) {
+  if (kind === "progress" || !event.cut_key?.startsWith(`${state.episode?.episode_key}.`)) return;
+  clearTimeout(waiting);
+  waiting = setTimeout(() => guarded(refresh), 500); // a batch ends as many events at once
+}
+
+async function guarded(doing) {
+  try {
+    await doing();
+  } catch (error) {
+    say(error.message);
+  }
+}
+
+async function begin() {
+  const projects = (await readAll("/api/anime/projects")).filter((one) => one.slug);
+  at("project").replaceChildren(...projects.map((one) => make("option", { value: one.id }, one.name)));
+  at("project").onchange = (event) => guarded(() => openProject(event.target.value));
+  at("episode").onchange = (event) => guarded(() => {
+    state.episode = state.episodes.find((one) => String(one.id) === event.target.value);
+    return openEpisode();
+  });
+  if (!projects.length) {
+    at("board").replaceChildren(make("p", { className: "quiet" }, "No production yet: anime-pipeline import FILE brings a story in."));
+    return;
+  }
+  await openProject(projects[0].id);
+  listen(heard, (live) => (at("live").textContent = live ? "● live" : "○ not live"));
+}
+
+guarded(begin);
