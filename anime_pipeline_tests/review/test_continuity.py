@@ -2,6 +2,8 @@
 absent.
 """
 
+# ruff: noqa: F811 - fixtures are imported under the names that tests ask for
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -58,7 +60,7 @@ def artist(monkeypatch: pytest.MonkeyPatch) -> Walker:
 
 
 @pytest.fixture
-def weighed(studio: Studio, shelf: Shelf, on_the_cpu: None) -> Studio:  # noqa: F811
+def weighed(studio: Studio, shelf: Shelf, on_the_cpu: None) -> Studio:
     """A studio that has the weights of LPIPS."""
     model = reference("alex")
     shelf.lay("lpips-alex", trunk_state(model), head_state(model))

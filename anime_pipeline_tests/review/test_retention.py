@@ -1,5 +1,7 @@
 """Defends retention: what anything refers to keeps its media, and a killed prune is finished by the next."""
 
+# ruff: noqa: F811 - fixtures are imported under the names that tests ask for
+
 from __future__ import annotations
 
 import os
@@ -38,7 +40,7 @@ def picture(number: int) -> Frame:
     return np.full((1, 8, 8, 3), number % 256, np.uint8)
 
 
-def add_takes(studio: Studio, key: str, *pictures: int) -> list[int]:  # noqa: F811
+def add_takes(studio: Studio, key: str, *pictures: int) -> list[int]:
     """Takes that show these pictures, each judged once; equal pictures are one file."""
     jobs = [studio.take(key, picture(number)) for number in pictures]
     for job_id in jobs:
@@ -49,7 +51,7 @@ def add_takes(studio: Studio, key: str, *pictures: int) -> list[int]:  # noqa: F
 
 
 def judge(
-    studio: Studio,  # noqa: F811
+    studio: Studio,
     scope_key: str,
     job_id: int | None,
     verdict: str,
@@ -60,7 +62,8 @@ def judge(
     row = studio.session.execute(
         text("""
             INSERT INTO studio.gate_verdicts (project_id, scope, scope_key, job_id, phase, verdict,
-                cuts_total, cuts_passed, cuts_failed, cuts_unmeasured, thresholds, reason, judged_sha256, failing)
+                cuts_total, cuts_passed, cuts_failed,
+                cuts_unmeasured, thresholds, reason, judged_sha256, failing)
             VALUES (:project, :scope, :key, :job, 'phase_0_animatic', :verdict, 1, 0, 0, 0, '{}', 'so',
                     repeat('0', 64), CAST(:failing AS jsonb)) RETURNING id
         """),
@@ -88,7 +91,7 @@ def planned(
         return retention_plan(session, scope, policy)
 
 
-def pruned(studio: Studio, policy: Policy | None = ALL_BUT_NEWEST) -> PruneReport:  # noqa: F811
+def pruned(studio: Studio, policy: Policy | None = ALL_BUT_NEWEST) -> PruneReport:
     age_files(studio.settings)
     return prune(studio.settings, None, policy)
 
@@ -97,7 +100,7 @@ def kept(plan: RetentionPlan) -> dict[int, str | None]:
     return {take.job_id: take.kept for take in plan.takes}
 
 
-def is_there(studio: Studio, job_id: int) -> bool:  # noqa: F811
+def is_there(studio: Studio, job_id: int) -> bool:
     """Whether the store has all that a take shows."""
     rows = studio.session.execute(
         text("""
@@ -111,11 +114,11 @@ def is_there(studio: Studio, job_id: int) -> bool:  # noqa: F811
 
 
 @pytest.fixture
-def key(studio: Studio) -> str:  # noqa: F811
+def key(studio: Studio) -> str:
     return studio.cut(10, "still")
 
 
-def test_losers_lose_their_media_and_nothing_else(studio: Studio, key: str) -> None:  # noqa: F811
+def test_losers_lose_their_media_and_nothing_else(studio: Studio, key: str) -> None:
     jobs = add_takes(studio, key, 1, 2, 3)
     rows = "SELECT (SELECT count(*) FROM studio.takes), (SELECT count(*) FROM studio.media_files), "
     rows += "(SELECT count(*) FROM studio.take_media)"
@@ -129,7 +132,7 @@ def test_losers_lose_their_media_and_nothing_else(studio: Studio, key: str) -> N
     assert (again.takes, again.files, again.plan.pruned_before) == (0, 0, 2)
 
 
-def test_a_dry_run_removes_nothing(studio: Studio, key: str) -> None:  # noqa: F811
+def test_a_dry_run_removes_nothing(studio: Studio, key: str) -> None:
     jobs = add_takes(studio, key, 1, 2, 3)
     plan = planned(studio)
     assert [take.job_id for take in plan.to_prune] == jobs[:2]
@@ -137,7 +140,7 @@ def test_a_dry_run_removes_nothing(studio: Studio, key: str) -> None:  # noqa: F
     assert all(is_there(studio, job_id) for job_id in jobs)
 
 
-def test_nothing_is_pruned_unless_asked(studio: Studio, key: str) -> None:  # noqa: F811
+def test_nothing_is_pruned_unless_asked(studio: Studio, key: str) -> None:
     jobs = add_takes(studio, key, 1, 2, 3)
     assert pruned(studio, None).takes == 0
     assert kept(planned(studio, None))[jobs[0]] == "no policy: nothing is pruned unless asked"
@@ -147,7 +150,7 @@ def test_nothing_is_pruned_unless_asked(studio: Studio, key: str) -> None:  # no
     assert not is_there(studio, jobs[0])
 
 
-def test_each_reason_to_keep(studio: Studio, key: str) -> None:  # noqa: F811
+def test_each_reason_to_keep(studio: Studio, key: str) -> None:
     jobs = add_takes(studio, key, *range(1, 9))
     with session_scope(studio.settings) as session:
         session.execute(text("UPDATE studio.takes SET selected = TRUE WHERE job_id = :j"), {"j": jobs[0]})
@@ -174,7 +177,7 @@ def test_each_reason_to_keep(studio: Studio, key: str) -> None:  # noqa: F811
     assert planned(studio, Policy(keep=3)).reasons["one of the 3 newest"] == 1
 
 
-def test_a_choice_keeps_a_take_until_it_is_released(studio: Studio, key: str) -> None:  # noqa: F811
+def test_a_choice_keeps_a_take_until_it_is_released(studio: Studio, key: str) -> None:
     jobs = add_takes(studio, key, 1, 2, 3)
     with session_scope(studio.settings) as session:
         choose_take(session, jobs[0], "Aiko")
@@ -187,7 +190,7 @@ def test_a_choice_keeps_a_take_until_it_is_released(studio: Studio, key: str) ->
     assert kept(planned(studio))[jobs[0]] is None
 
 
-def test_what_is_young_unjudged_or_in_hand_stays(studio: Studio, key: str) -> None:  # noqa: F811
+def test_what_is_young_unjudged_or_in_hand_stays(studio: Studio, key: str) -> None:
     jobs = add_takes(studio, key, 1, 2, 3, 4)
     unjudged = studio.take(key, picture(5))
     add_takes(studio, key, 6)
@@ -212,7 +215,7 @@ def test_what_is_young_unjudged_or_in_hand_stays(studio: Studio, key: str) -> No
     assert kept(planned(studio, Policy(older_than_days=2)))[jobs[1]] is None
 
 
-def test_the_newest_of_each_renderer_stays(studio: Studio, key: str) -> None:  # noqa: F811
+def test_the_newest_of_each_renderer_stays(studio: Studio, key: str) -> None:
     """Gates of ComfyUI's phases pass over animatics, however new."""
     older = studio.take(key, picture(1), server_kind="comfyui")
     newer = studio.take(key, picture(2), server_kind="comfyui")
@@ -225,7 +228,7 @@ def test_the_newest_of_each_renderer_stays(studio: Studio, key: str) -> None:  #
     assert found[newer] == "the newest of its cut"
 
 
-def test_a_file_that_another_take_shows_stays(studio: Studio, key: str) -> None:  # noqa: F811
+def test_a_file_that_another_take_shows_stays(studio: Studio, key: str) -> None:
     first, second, newest = add_takes(studio, key, 7, 8, 7)
     report = pruned(studio)
     assert (report.takes, report.files) == (2, 1)
@@ -235,7 +238,7 @@ def test_a_file_that_another_take_shows_stays(studio: Studio, key: str) -> None:
 
 
 @pytest.mark.parametrize("place", ["anchor", "scene", "cut", "delivery", "style"])
-def test_a_file_that_the_story_names_stays(studio: Studio, key: str, place: str) -> None:  # noqa: F811
+def test_a_file_that_the_story_names_stays(studio: Studio, key: str, place: str) -> None:
     first, _, _ = add_takes(studio, key, 1, 2, 3)
     name = {"sha": sha_of(studio, first), "location": f"aa/{sha_of(studio, first)}.png"}
     statements = {
@@ -257,7 +260,7 @@ def test_a_file_that_the_story_names_stays(studio: Studio, key: str, place: str)
     assert studio.store.exists(name["sha"], ".png")
 
 
-def test_a_take_that_is_selected_while_another_prunes_stays(studio: Studio, key: str) -> None:  # noqa: F811
+def test_a_take_that_is_selected_while_another_prunes_stays(studio: Studio, key: str) -> None:
     jobs = add_takes(studio, key, 1, 2, 3)
     plan = planned(studio)
     assert jobs[0] in [take.job_id for take in plan.to_prune]
@@ -273,7 +276,7 @@ def test_a_take_that_is_selected_while_another_prunes_stays(studio: Studio, key:
     studio.session.rollback()
 
 
-def test_a_pruned_take_cannot_be_chosen(studio: Studio, key: str) -> None:  # noqa: F811
+def test_a_pruned_take_cannot_be_chosen(studio: Studio, key: str) -> None:
     jobs = add_takes(studio, key, 1, 2)
     pruned(studio)
     with session_scope(studio.settings) as session, pytest.raises(TakeError, match="pruned") as caught:
@@ -281,7 +284,7 @@ def test_a_pruned_take_cannot_be_chosen(studio: Studio, key: str) -> None:  # no
     assert f"anime-pipeline reproduce {jobs[0]}" in str(caught.value.remedy)
 
 
-def test_a_file_that_is_stored_again_meanwhile_stays(studio: Studio, key: str) -> None:  # noqa: F811
+def test_a_file_that_is_stored_again_meanwhile_stays(studio: Studio, key: str) -> None:
     jobs = add_takes(studio, key, 1, 2, 3)
     age_files(studio.settings)
     path = studio.store.local_path(sha_of(studio, jobs[0]), ".png")
@@ -301,7 +304,7 @@ class Killed(BaseException):
 
 @pytest.mark.parametrize("removals", range(4))
 def test_a_killed_prune_is_finished_by_the_next(
-    studio: Studio,  # noqa: F811
+    studio: Studio,
     key: str,
     removals: int,
     monkeypatch: pytest.MonkeyPatch,
@@ -329,7 +332,7 @@ def test_a_killed_prune_is_finished_by_the_next(
     assert pruned(studio).files == 0
 
 
-def test_leftovers_of_the_killed_go_after_a_day(studio: Studio) -> None:  # noqa: F811
+def test_leftovers_of_the_killed_go_after_a_day(studio: Studio) -> None:
     incoming = studio.settings.home / "media" / ".incoming"
     film = studio.settings.home / "tmp" / "film-abc"
     young = studio.settings.home / "tmp" / "film-young"
@@ -353,7 +356,7 @@ def test_a_policy_keeps_at_least_the_newest() -> None:
             Policy(**wrong)  # type: ignore[arg-type]
 
 
-def test_a_scope_bounds_what_is_pruned(studio: Studio) -> None:  # noqa: F811
+def test_a_scope_bounds_what_is_pruned(studio: Studio) -> None:
     one, other = studio.cut(10, "still", scene=1), studio.cut(10, "still", scene=2)
     add_takes(studio, one, 1, 2)
     losers = add_takes(studio, other, 3, 4)
@@ -367,7 +370,7 @@ OPERATIONS = ("select", "choose", "release", "verdict", "deliver", "reproduce", 
 @examples(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(st.tuples(st.sampled_from(OPERATIONS), st.integers(0, 50)), min_size=4, max_size=14))
 def test_whatever_happens_nothing_that_is_referred_to_is_removed(
-    studio: Studio,  # noqa: F811
+    studio: Studio,
     operations: list[tuple[str, int]],
 ) -> None:
     key = studio.cut(next(_numbers), "still", scene=9)
@@ -377,7 +380,7 @@ def test_whatever_happens_nothing_that_is_referred_to_is_removed(
         check(studio)
 
 
-def happen(studio: Studio, key: str, jobs: list[int], what: str, job_id: int, choice: int) -> None:  # noqa: F811
+def happen(studio: Studio, key: str, jobs: list[int], what: str, job_id: int, choice: int) -> None:
     if what == "take":
         jobs.extend(add_takes(studio, key, choice % 5))
     elif what == "prune":
@@ -402,7 +405,7 @@ def happen(studio: Studio, key: str, jobs: list[int], what: str, job_id: int, ch
              "recipe": lambda: recipe_uses(studio, job_id)}[what]()  # fmt: skip
 
 
-def check(studio: Studio) -> None:  # noqa: F811
+def check(studio: Studio) -> None:
     """What must hold at any moment."""
     with session_scope(studio.settings) as session:
         whole = session.scalars(
@@ -422,7 +425,7 @@ def check(studio: Studio) -> None:  # noqa: F811
     assert all(studio.store.exists(sha256, files[sha256]) for sha256 in referred)
 
 
-def is_pruned(studio: Studio, job_id: int) -> bool:  # noqa: F811
+def is_pruned(studio: Studio, job_id: int) -> bool:
     with session_scope(studio.settings) as session:
         return (
             session.scalar(text("SELECT pruned_at FROM studio.takes WHERE job_id = :j"), {"j": job_id})
@@ -430,7 +433,7 @@ def is_pruned(studio: Studio, job_id: int) -> bool:  # noqa: F811
         )
 
 
-def sha_of(studio: Studio, job_id: int) -> str:  # noqa: F811
+def sha_of(studio: Studio, job_id: int) -> str:
     return str(
         studio.session.scalar(
             text("SELECT sha256 FROM studio.take_media WHERE job_id = :j AND role = 'film'"), {"j": job_id}
@@ -438,7 +441,7 @@ def sha_of(studio: Studio, job_id: int) -> str:  # noqa: F811
     )
 
 
-def deliver(studio: Studio, job_ids: list[int]) -> None:  # noqa: F811
+def deliver(studio: Studio, job_ids: list[int]) -> None:
     with session_scope(studio.settings) as session:
         stored = studio.store.put_bytes(f"a film of {job_ids}".encode(), ".mp4")
         record_media(session, stored, "video")
@@ -446,7 +449,7 @@ def deliver(studio: Studio, job_ids: list[int]) -> None:  # noqa: F811
         record_shown_takes(session, EPISODE, "master", job_ids)
 
 
-def reproduce(studio: Studio, job_id: int) -> None:  # noqa: F811
+def reproduce(studio: Studio, job_id: int) -> None:
     take = studio.session.get_one(Take, job_id)
     key = studio.session.scalar(
         text("SELECT cut_key FROM studio.cut_profiles WHERE cut_id = :c"), {"c": take.cut_id}
@@ -458,7 +461,7 @@ def reproduce(studio: Studio, job_id: int) -> None:  # noqa: F811
     studio.session.commit()
 
 
-def recipe_uses(studio: Studio, job_id: int) -> None:  # noqa: F811
+def recipe_uses(studio: Studio, job_id: int) -> None:
     sha = sha_of(studio, job_id)
     studio.add(
         Recipe(
@@ -468,7 +471,7 @@ def recipe_uses(studio: Studio, job_id: int) -> None:  # noqa: F811
     )  # fmt: skip
 
 
-def override(studio: Studio, verdict_id: int) -> None:  # noqa: F811
+def override(studio: Studio, verdict_id: int) -> None:
     studio.session.execute(
         text("""
             INSERT INTO studio.gate_overrides (scope_key, phase, verdict_id, verdict, verdict_reason,
