@@ -23,6 +23,7 @@ from anime_pipeline.cli import (
     production_commands,
     queue_commands,
     recipe_commands,
+    report_command,
     reproduce_command,
     retake_commands,
     server_commands,
@@ -47,6 +48,7 @@ app.command("api")(api_commands.api)
 app.command("audit")(api_commands.audit)
 app.command("import")(story_commands.import_production)
 app.command("prompt")(story_commands.prompt)
+app.command("report")(report_command.report)
 app.command("status")(status_command.status)
 app.command("render")(production_commands.render)
 app.command("measure")(production_commands.measure)
