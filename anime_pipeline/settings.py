@@ -112,6 +112,15 @@ class Settings(BaseSettings):
     )
     api_max_body_kib: int = Field(1024, ge=1, description="Longest JSON body of a request, in KiB.")
     api_max_upload_mib: int = Field(64, ge=1, description="Longest upload, in MiB.")
+    callback_hosts: str = Field(
+        "", description="Comma-separated hosts (or host:port) that jobs' callbacks may go to; empty: none."
+    )
+    callback_private_addresses: bool = Field(
+        False, description="Whether these hosts may be on this machine or in a private network."
+    )
+    callback_secret: str | None = Field(
+        None, repr=False, description="Secret that callbacks are signed with."
+    )
     api_max_upload_megapixels: int = Field(
         50, ge=1, le=268, description="Largest picture that an upload may hold, in millions of pixels."
     )
@@ -149,7 +158,7 @@ class Settings(BaseSettings):
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path is not None else None
 
-    @field_validator("echo_brain_url", "echo_brain_secret", "echo_brain_callback_url")
+    @field_validator("echo_brain_url", "echo_brain_secret", "echo_brain_callback_url", "callback_secret")
     @classmethod
     def _empty_is_unset(cls, value: str | None) -> str | None:
         return (value or "").strip() or None
@@ -168,6 +177,11 @@ class Settings(BaseSettings):
     def api_cors_origin_list(self) -> list[str]:
         """Origins whose pages may call the API; empty: none."""
         return [origin.rstrip("/") for origin in _listed(self.api_cors_origins)]
+
+    @property
+    def callback_host_names(self) -> frozenset[str]:
+        """Hosts that callbacks may go to, in lower case."""
+        return frozenset(name.strip().lower() for name in self.callback_hosts.split(",") if name.strip())
 
     def body_limit(self, is_form: bool) -> tuple[int, str]:
         """Bytes that a body may have, and the setting that says so."""

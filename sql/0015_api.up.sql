@@ -46,6 +46,20 @@ CREATE TABLE studio.event_tickets (
     expires_at TIMESTAMP WITH TIME ZONE NOT NULL
 );
 
+-- URLs that the end of a job is posted to, at least once, under one event id.
+CREATE TABLE studio.job_callbacks (
+    job_id INTEGER PRIMARY KEY REFERENCES public.jobs (id) ON DELETE CASCADE,
+    url TEXT NOT NULL,
+    event_id UUID NOT NULL DEFAULT gen_random_uuid(),
+    state VARCHAR(12) NOT NULL DEFAULT 'waiting' CHECK (state IN ('waiting', 'delivered', 'dead')),
+    failures INTEGER NOT NULL DEFAULT 0,
+    not_before TIMESTAMP WITH TIME ZONE,
+    last_error TEXT,
+    delivered_at TIMESTAMP WITH TIME ZONE,
+    created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP
+);
+CREATE INDEX job_callbacks_waiting ON studio.job_callbacks (job_id) WHERE state = 'waiting';
+
 -- Takes that someone wants measured, also again; a row leaves when its take is measured.
 CREATE TABLE studio.measure_requests (
     job_id INTEGER PRIMARY KEY REFERENCES studio.takes (job_id) ON DELETE CASCADE,

@@ -61,8 +61,6 @@ def quality_of(session: Session, job_ids: Collection[int]) -> dict[int, TakeQual
             MetricOfTake(row, rules.get(row.metric_name)) for row in measured.get(take.job_id, ())
         )
         evidence = load_evidence_of_takes(session, [take.job_id], phase).get(take.job_id)
-        judgement = (
-            judge_scope_evidence([evidence], phase, take.cut_key, one_cut=True) if evidence else None
-        )
+        judgement = judge_scope_evidence([evidence], phase, take.cut_key, one_cut=True) if evidence else None
         found[take.job_id] = TakeQuality(take.job_id, phase, metrics, judgement)
     return found

@@ -55,9 +55,7 @@ def test_a_take_is_asked_for_rendered_measured_and_rendered_again(tiny: Studio, 
     assert read(api, f"/jobs/{second['id']}")["reproduction"]["verdict"] == "identical"
     assert read(api, f"/jobs/{second['id']}/params")["seed"] == SEED
 
-    changed = api.post(
-        f"/api/anime/jobs/{job['id']}/reproduce", json={"modifications": {"seed": 3}}
-    ).json()
+    changed = api.post(f"/api/anime/jobs/{job['id']}/reproduce", json={"modifications": {"seed": 3}}).json()
     serve_second_takes(tiny.settings)
     verdict = read(api, f"/jobs/{changed['id']}")["reproduction"]
     assert verdict["verdict"] == "different"
@@ -141,3 +139,10 @@ def test_only_finished_takes_are_reproduced(tiny: Studio, api: httpx.Client) -> 
     assert (refused.status_code, "not finished" in refused.json()["detail"]) == (409, True)
     misspelt = api.post(f"/api/anime/jobs/{job['id']}/reproduce", json={"modifications": {"sead": 1}})
     assert misspelt.json()["errors"][0]["pointer"] == "#/modifications/sead"
+
+
+def test_a_callback_goes_to_allowed_hosts_only(tiny: Studio, api: httpx.Client) -> None:
+    body = {"prompt": "a lantern", "project_id": project(tiny), "callback_url": "https://evil.example/"}
+    answer = api.post("/api/anime/generate", json=body)
+    assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/callback_url")
+    assert tiny.query("SELECT 1 FROM jobs") == []

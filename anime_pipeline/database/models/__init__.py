@@ -1,7 +1,7 @@
 """One class per table; attributes are named as the columns, only ``metadata`` is ``metadata_``."""
 
 from anime_pipeline.database.models.access import ApiKey, AuditEntry, IdempotentAnswer
-from anime_pipeline.database.models.api import EventTicket, JobEvent, MeasureRequest
+from anime_pipeline.database.models.api import EventTicket, JobCallback, JobEvent, MeasureRequest
 from anime_pipeline.database.models.base import Base, Seed
 from anime_pipeline.database.models.composed import ComposedCut
 from anime_pipeline.database.models.decisions import GateOverride, ThresholdChange
@@ -100,6 +100,7 @@ __all__ = [
     "IdempotentAnswer",
     "InboxMessage",
     "Job",
+    "JobCallback",
     "JobEvent",
     "MeasureRequest",
     "Measurement",

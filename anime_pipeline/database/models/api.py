@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 
 from sqlalchemy import CHAR, BigInteger, DateTime, ForeignKey, Identity, Index, String, text
@@ -43,6 +44,26 @@ class EventTicket(Base):
     actor: Mapped[str]
     role: Mapped[str] = mapped_column(String(20))
     expires_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+
+class JobCallback(Base):
+    """A URL that the end of a job is posted to; ``state`` is waiting, delivered or dead."""
+
+    __tablename__ = "job_callbacks"
+    __table_args__ = (
+        Index("job_callbacks_waiting", "job_id", postgresql_where=text("state = 'waiting'")),
+        {"schema": "studio"},
+    )
+
+    job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
+    url: Mapped[str]
+    event_id: Mapped[uuid.UUID] = mapped_column(server_default=text("gen_random_uuid()"))
+    state: Mapped[str] = mapped_column(String(12), server_default="waiting")
+    failures: Mapped[int] = mapped_column(server_default=text("0"))
+    not_before: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    last_error: Mapped[str | None]
+    delivered_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+    created_at: Mapped[Timestamp]
 
 
 class MeasureRequest(Base):

@@ -8,7 +8,8 @@ from fastapi import BackgroundTasks, Query
 from pydantic import Field, model_validator
 from sqlalchemy import select
 
-from anime_pipeline.database.models import Character, GenerationParams, Job
+from anime_pipeline.database.models import Character, GenerationParams, Job, JobCallback
+from anime_pipeline.echo_brain.callbacks import CallbackError, want_callback
 from anime_pipeline.quality.requests import request_measuring
 from anime_pipeline.rendering import queue_admin
 from anime_pipeline.rendering.modified_takes import queue_modified_take
@@ -22,12 +23,12 @@ from anime_pipeline.rendering.requests import (
 )
 from anime_pipeline.story.unscripted import CastMember
 from anime_pipeline.web.access import requires
-from anime_pipeline.web.changes import ChangeOf
+from anime_pipeline.web.changes import Change, ChangeOf
 from anime_pipeline.web.job_views import JobView, no_job, show_job, show_jobs
 from anime_pipeline.web.pagination import Listing, PageOf, listed
 from anime_pipeline.web.problems import ProblemError, not_found, problems, unprocessable
 from anime_pipeline.web.routing import api_router
-from anime_pipeline.web.schemas import Body, Model, Name, PathId, RowId, Short, Text, Utc
+from anime_pipeline.web.schemas import Body, Model, Name, PathId, RowId, Short, Storable, Text, Utc
 from anime_pipeline.web.state import Db
 
 router = api_router("jobs")
@@ -35,7 +36,7 @@ router = api_router("jobs")
 Seed = Annotated[int, Field(ge=0, le=2**64 - 1, examples=[18446744073709551615])]
 Side = Annotated[int, Field(ge=16, le=8192, multiple_of=2)]
 _STATUSES = "pending|queued|processing|quality_check|completed|failed|timeout|cancelled"
-_OF_THE_CUT = frozenset({"cut_id", "priority"})
+_OF_THE_CUT = frozenset({"cut_id", "priority", "callback_url"})
 
 
 class GenerateRequest(Body):
@@ -62,6 +63,9 @@ class GenerateRequest(Body):
     seed: Seed | None = Field(None, description="Unset: drawn from the cut's key.")
     workflow: Short | None = Field(None, description="A workflow template; unset: the project's.")
     priority: int = Field(0, ge=-1000, le=1000, description="The higher goes first.")
+    callback_url: Annotated[str, Field(min_length=1, max_length=2000), Storable] | None = Field(
+        None, description="Where the job's end is posted to; an operator allows hosts."
+    )
 
     @model_validator(mode="after")
     def _one_or_the_other(self) -> GenerateRequest:
@@ -157,6 +161,8 @@ def generate(asked: GenerateRequest, change: ChangeOf) -> JobView:
             request_measuring(session, [job_id], who)
     except RequestError as error:
         raise unprocessable(f"/{error.field}" if error.field else "", str(error), error.remedy) from error
+    if asked.callback_url is not None:
+        _want_callback(change, job_id, asked.callback_url)
     return change.made("job", job_id, show_job(session, job_id))
 
 
@@ -253,6 +259,15 @@ def retry(job_id: PathId, change: ChangeOf) -> JobView:
     after = show_job(change.session, job_id)
     change.done("retry", "job", job_id, after)
     return after
+
+
+def _want_callback(change: Change, job_id: int, url: str) -> None:
+    if change.session.get(JobCallback, job_id) is not None:
+        return  # of a cut's take that waits already: the first URL stands
+    try:
+        want_callback(change.session, change.settings, job_id, url)
+    except CallbackError as error:
+        raise unprocessable("/callback_url", str(error), error.remedy) from error
 
 
 def _shot(asked: GenerateRequest, change: ChangeOf) -> ShotRequest:
