@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from sqlalchemy.orm import Session
+
 from anime_pipeline.cli.dagster_process import JobOutcome, run_jobs
 from anime_pipeline.cli.house import House
 from anime_pipeline.cli.progress import production_progress
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.delivery.readiness import outdated_films
-from anime_pipeline.quality.scores import finished_takes, unmeasured_takes
-from anime_pipeline.rendering.staleness import TO_RENDER, states_of
+from anime_pipeline.quality.scores import finished_takes, judge_takes, unmeasured_takes
+from anime_pipeline.rendering.staleness import FAILING, TO_RENDER, states_of
 from anime_pipeline.review.answering import answer_failures
+from anime_pipeline.review.selection import select_best
+from anime_pipeline.settings import Settings
 from anime_pipeline.story.listing import active_episode_keys, active_scene_keys
 
 
@@ -24,7 +28,7 @@ def produce_cuts(house: House, keys: Sequence[str]) -> list[JobOutcome]:
     begun: set[int | None] = set()
     while True:
         with session_scope(house.settings) as session:
-            answer_failures(session, house.settings, keys)
+            _answer_failures(session, house.settings, keys)
             states = [s for s in states_of(session, house.settings, keys) if s.state in TO_RENDER]
             unmeasured = set(unmeasured_takes(session)) & set(keys) if not outcomes else set()
         if outcomes:  # what was tried already and still waits would wait for ever
@@ -37,6 +41,16 @@ def produce_cuts(house: House, keys: Sequence[str]) -> list[JobOutcome]:
         with production_progress(house, {"rendered": len(waiting), "measured": len(to_measure)}) as update:
             steps = [_step("render_cuts", waiting)] if waiting else []
             outcomes += run_jobs(house, ["sync", *steps, _step("measure_cuts", to_measure)], update)
+
+
+def _answer_failures(session: Session, settings: Settings, keys: Sequence[str]) -> None:
+    """Answer cuts that fail by what is asked now: a threshold may have been moved since they were judged."""
+    failing = [s.cut_key for s in states_of(session, settings, keys, False) if s.state in FAILING]
+    if failing:
+        takes = finished_takes(session, failing)
+        judge_takes(session, [job_id for job_ids in takes.values() for job_id in job_ids])
+        select_best(session, settings, failing)
+        answer_failures(session, settings, failing)
 
 
 def measure_cuts(house: House, keys: Sequence[str]) -> list[JobOutcome]:

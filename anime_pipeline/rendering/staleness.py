@@ -21,6 +21,8 @@ from anime_pipeline.story.listing import active_cut_keys
 State = Literal["current", "stale", "missing", "failed", "queued", "failing", "in_review"]
 TO_RENDER = ("stale", "missing", "failed", "queued")
 """The states of a cut that lacks a take of its story."""
+FAILING = ("failing", "in_review")
+"""The states of a cut that has every take of its story, none of which passes."""
 
 
 @dataclass(frozen=True)

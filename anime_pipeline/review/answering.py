@@ -16,7 +16,7 @@ from anime_pipeline.rendering.continuity import load_render_contexts
 from anime_pipeline.rendering.further_takes import has_effect, plan_further_takes, takes_a_new_seed
 from anime_pipeline.rendering.planning import picture_suffixes, wait_for_other_planners
 from anime_pipeline.rendering.second_takes import forget_cached_results
-from anime_pipeline.rendering.staleness import CutState, states_of
+from anime_pipeline.rendering.staleness import FAILING, CutState, states_of
 from anime_pipeline.rendering.templates import TemplateLibrary
 from anime_pipeline.rendering.variants import Further, Variant
 from anime_pipeline.review.budgets import Budget, budgets_of, is_budget_error
@@ -128,14 +128,14 @@ def answer_failures(session: Session, settings: Settings, cut_keys: Collection[s
 
 def _failures(session: Session, settings: Settings, keys: Sequence[str]) -> list[_Failure]:
     """Cuts whose takes all failed, under the planners' lock, so that nobody answers one twice."""
-    failing = [state for state in _states(session, settings, keys) if state.state in ("failing", "in_review")]
+    failing = [state for state in _states(session, settings, keys) if state.state in FAILING]
     if not failing:
         return []
     wait_for_other_planners(session, _projects(session, [state.cut_key for state in failing]))
     states = [
         state
         for state in _states(session, settings, [state.cut_key for state in failing])
-        if state.state in ("failing", "in_review")
+        if state.state in FAILING
     ]
     contexts = load_render_contexts(session, settings, [state.cut_key for state in states])
     rows = session.execute(_FAILED, {"job_ids": [state.job_id for state in states]})
