@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,3 +78,10 @@ def test_nothing_is_changed_by_a_viewer() -> None:
         for route in ROUTES
         if CHANGING & (route.methods or set()) and route.access == "viewer" and route.path not in FOR_READERS
     ]
+
+
+def test_the_page_lists_every_route_with_its_role() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "API.md").read_text(encoding="utf-8")
+    rows = {f"| `{route.path.replace(':int}', '}')}` | {route.access} |" for route in ROUTES}
+    missing = sorted(row for row in rows if row not in page)
+    assert not missing, f"docs/API.md, Every route, lacks {missing}"

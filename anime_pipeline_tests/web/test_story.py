@@ -38,6 +38,14 @@ def test_a_bible_is_edited_by_versions(client: TestClient) -> None:
     assert [bible["version"] for bible in versions["items"]] == [2, 1]
 
 
+def test_the_first_version_may_come_by_either_method(client: TestClient) -> None:
+    path = f"/api/anime/projects/{made(client, '/projects', name='One')['id']}/story-bible"
+    assert client.get(path).status_code == 404
+    answer = client.put(path, json={"time_period": "1920s"})
+    assert (answer.status_code, answer.json()["version"]) == (200, 1)
+    assert client.get(path).json() == answer.json()
+
+
 def test_a_character_with_its_traits(client: TestClient) -> None:
     mika = made(client, "/characters", name="Mika", base_prompt="1girl", negative_tokens=["hat"])
     path = f"/characters/{mika['id']}"

@@ -69,7 +69,8 @@ def update_story_bible(project_id: PathId, body: Bible, db: Db, change: ChangeOf
     project = found(db, Project, project_id, "project")
     newest = newest_bible(db, project_id)
     if newest is None:
-        raise not_found("story bible", f"of project {project_id}", "POST one.")
+        first = BibleShown.of(add_bible(db, project, body.model_dump()))
+        return change.made("story_bible", first.id, first)
     before = BibleShown.of(newest)
     change.check(before)
     values = _values(before)
