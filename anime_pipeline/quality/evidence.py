@@ -80,21 +80,25 @@ def within(scope_key: str) -> ColumnElement[bool]:
 
 
 def load_evidence(
-    session: Session, which: ColumnElement[bool], phase: Phase, job_ids: Collection[int] = ()
+    session: Session,
+    which: ColumnElement[bool],
+    phase: Phase,
+    job_ids: Collection[int] = (),
+    omitted: bool = False,
 ) -> list[CutEvidence]:
-    """What a phase judges of the active cuts that meet a condition, in story order.
+    """What a phase judges of the active cuts that meet a condition, in story order; with ``omitted`` of all.
 
     A cut's take is the selected one, else its newest finished one. Takes of the preview server are passed
     over where the phase judges no animatics. A take in ``job_ids`` stands for its cut before all others.
     """
-    active = and_(which, CutProfile.omitted_at.is_(None))
+    asked = which if omitted else and_(which, CutProfile.omitted_at.is_(None))
     allowed = _allowed(phase)
     asked_for = _one_of(Take.job_id, job_ids)
     preference = (allowed, asked_for, Take.selected, Take.take_number)
     standing = (
         _finished(Take.cut_id, Take.job_id, Take.take_number, Take.recipe_hash, allowed.label("allowed"))
         .ext(distinct_on(Take.cut_id))
-        .where(active)
+        .where(asked)
         .order_by(Take.cut_id, *(preferred.desc() for preferred in preference))
         .subquery()
     )
@@ -105,7 +109,7 @@ def load_evidence(
         )
         .join(Cut, Cut.id == CutProfile.cut_id)
         .outerjoin(standing, standing.c.cut_id == CutProfile.cut_id)
-        .where(active)
+        .where(asked)
     ).all()  # fmt: skip
     # Sorted here: a database's collation may pass over dots and hyphens.
     return _evidence(session, sorted(cuts, key=lambda row: str(row.cut_key)), phase)

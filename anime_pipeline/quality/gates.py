@@ -210,12 +210,11 @@ def _rules(session: Session, scope_key: str, phase: str) -> tuple[int, Phase]:
 def _evidence_of_cuts(
     session: Session, cut_keys: Sequence[str], rules: Phase, job_ids: Sequence[int]
 ) -> list[CutEvidence]:
-    evidence = load_evidence(session, CutProfile.cut_key.in_(cut_keys), rules, job_ids)
+    # A cut that was omitted while its take was rendered or measured may come back, and its take with it.
+    evidence = load_evidence(session, CutProfile.cut_key.in_(cut_keys), rules, job_ids, omitted=True)
     unknown = set(cut_keys) - {cut.cut_key for cut in evidence}
     if unknown:
-        raise UnknownScopeError(
-            f"no active cut is called {', '.join(sorted(unknown))}", "anime-pipeline status"
-        )
+        raise UnknownScopeError(f"no cut is called {', '.join(sorted(unknown))}", "anime-pipeline status")
     return evidence
 
 

@@ -28,7 +28,7 @@ def evaluation(result: dg.ExecuteInProcessResult, check: str) -> dg.AssetCheckEv
         if event.event_type_value == "ASSET_CHECK_EVALUATION"
         and event.asset_check_evaluation_data.check_name == check
     ]
-    return found  # type: ignore[return-value]
+    return found
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from anime_pipeline.quality.gates import (
     latest_verdict,
     require_gate,
 )
+from anime_pipeline.quality.scores import judge_takes
 from anime_pipeline_tests.quality.studio import EPISODE, SLUG, Studio
 
 ANIMATIC = "phase_0_animatic"
@@ -97,6 +98,14 @@ def test_omitted_cuts_are_not_judged(studio: Studio) -> None:
     profile.omitted_at = profile.updated_at
     studio.session.commit()
     assert judge_scope(studio.session, EPISODE, ANIMATIC).cuts_total == 5
+
+
+def test_a_cut_that_was_omitted_is_judged_by_itself_and_holds_up_no_other(studio: Studio) -> None:
+    jobs = episode(studio, cuts=2)
+    profile = studio.profile(next(iter(jobs)))
+    profile.omitted_at = profile.updated_at
+    studio.session.commit()
+    assert [one.verdict for one in judge_takes(studio.session, jobs.values()).values()] == ["passed"] * 2
 
 
 def test_a_scope_is_no_prefix_of_another(studio: Studio) -> None:
@@ -302,7 +311,7 @@ def test_names_that_name_nothing_are_said(studio: Studio) -> None:
         judge_scope(studio.session, "other.e01", ANIMATIC)
     with pytest.raises(UnknownScopeError, match="is no phase"):
         judge_scope(studio.session, EPISODE, "phase_9")
-    with pytest.raises(UnknownScopeError, match="no active cut"):
+    with pytest.raises(UnknownScopeError, match="no cut is called"):
         judge_cut(studio.session, f"{EPISODE}.s001.c9999", ANIMATIC)
 
 

@@ -18,7 +18,7 @@ from anime_pipeline_tests.quality.studio import HEIGHT, WIDTH, Studio
 ANIMATIC = "phase_0_animatic"
 
 
-def greys(count: int) -> np.ndarray:  # type: ignore[type-arg]
+def greys(count: int) -> np.ndarray:
     """A film whose frame n is grey of brightness 20 n."""
     levels = (np.arange(count, dtype=np.uint8) * 20)[:, None, None, None]
     return np.broadcast_to(levels, (count, HEIGHT, WIDTH, 3)).copy()
