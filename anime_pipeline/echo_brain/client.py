@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import requests
+import urllib3
 
 from anime_pipeline.echo_brain.configuration import Clock, Link, utc_now
 from anime_pipeline.echo_brain.errors import SupervisorError, Trouble
@@ -76,6 +77,7 @@ class SupervisorClient:
         url = self._link.url + path
         headers = {
             "Content-Type": "application/json",
+            "Accept-Encoding": "identity",
             **signed_headers(self._link.secret, body, self._clock()),
         }
         try:
@@ -88,7 +90,7 @@ class SupervisorClient:
             raise _error("failing", url, f"did not answer within {READ_SECONDS:.0f} s") from error
         except (requests.exceptions.ConnectionError, requests.exceptions.Timeout) as error:
             raise _error("away", url, f"cannot be reached ({_cause(error)})") from error
-        except requests.RequestException as error:
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as error:
             raise _error("failing", url, f"gave no proper answer ({_cause(error)})") from error
         if 200 <= status < 300:
             return _object(answer)
@@ -106,7 +108,8 @@ def _trouble(status: int) -> Trouble:
 def _whole(response: requests.Response, url: str) -> bytes:
     """The answer's bytes, of which there may not be too many, nor may they drip in for ever."""
     deadline, blocks, size = time.monotonic() + ANSWER_SECONDS, [], 0
-    for block in response.iter_content(1 << 16):
+    # As they come: to wait for a full block would be to wait for as long as bytes drip in.
+    while block := response.raw.read1(1 << 16):
         blocks.append(block)
         size += len(block)
         if size > LONGEST_ANSWER or time.monotonic() > deadline:

@@ -109,6 +109,14 @@ class CharacterApproved(_Strict):
     approved_reference: Annotated[str, Field(min_length=1, max_length=500)]
 
 
+class ConsistencyCheck(_Strict):
+    """Whether a picture shows a character; it is named as an approved reference is."""
+
+    character_id: PositiveId
+    image_path: Annotated[str, Field(min_length=1, max_length=500)]
+    threshold: float | None = Field(None, ge=0, le=1)
+
+
 class QualityDecision(_Strict):
     """What the supervisor decides of a take; ``suggestions`` go into the note of a retake or refusal."""
 

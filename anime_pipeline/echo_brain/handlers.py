@@ -8,11 +8,13 @@ from typing import Any, get_args
 from sqlalchemy.orm import Session
 
 from anime_pipeline.echo_brain.approvals import approve_character
+from anime_pipeline.echo_brain.checks import check_consistency
 from anime_pipeline.echo_brain.decisions import decide
 from anime_pipeline.echo_brain.errors import MessageError
 from anime_pipeline.echo_brain.events import (
     USUAL_TASK_PRIORITY,
     CharacterApproved,
+    ConsistencyCheck,
     CutsWanted,
     Message,
     QualityDecision,
@@ -23,6 +25,7 @@ from anime_pipeline.echo_brain.events import (
     validated,
 )
 from anime_pipeline.echo_brain.renders import render_cuts, render_shot
+from anime_pipeline.echo_brain.status import CHECK
 from anime_pipeline.echo_brain.stories import story_updated
 from anime_pipeline.settings import Settings
 
@@ -45,9 +48,11 @@ def apply_message(session: Session, settings: Settings, message: Message) -> Out
 
 
 def apply_task(session: Session, settings: Settings, task: Task) -> Outcome:
-    """Do a task: renders of one kind, of cuts or of a shot."""
+    """Do a task: renders of one kind, of cuts or of a shot; or a consistency check, at once."""
+    if task.task_type == CHECK:
+        return check_consistency(session, settings, validated(ConsistencyCheck, task.payload))
     if task.task_type not in RENDER_TYPES:
-        known = ", ".join(RENDER_TYPES)
+        known = ", ".join((*RENDER_TYPES, CHECK))
         raise UnknownKindError(f"{task.task_type} is no task of ours; known are {known}.")
     payload = {**task.payload, "task_id": task.task_id}
     payload.setdefault("priority", task.priority - USUAL_TASK_PRIORITY)

@@ -103,11 +103,10 @@ def machines_now(session: Session, settings: Settings) -> Machines:
     )
 
 
-def capabilities(machines: Machines, settings: Settings) -> list[str]:
-    """The kinds of task that can be done now: those with a workflow whose nodes some usable server knows.
+def renderable(machines: Machines, settings: Settings) -> list[str]:
+    """The kinds of render that can be done now: those with a workflow whose nodes some usable server knows.
 
-    The embedded preview server draws all kinds; a character sheet is a still. consistency_check is asked of
-    the API and is no task here, and so it is not told.
+    The embedded preview server draws all kinds; a character sheet is a still.
     """
     if machines.embedded:
         return list(KINDS)

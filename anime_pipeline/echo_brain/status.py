@@ -8,9 +8,11 @@ from typing import Any, Literal
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from anime_pipeline.echo_brain.machines import Machines, capabilities, machines_now
+from anime_pipeline.echo_brain.checks import can_check
+from anime_pipeline.echo_brain.machines import Machines, machines_now, renderable
 from anime_pipeline.settings import Settings
 
+CHECK = "consistency_check"
 Word = Literal["ready", "busy", "degraded", "draining"]
 STANDING_MINUTES = 10
 """Takes that wait for so long while nothing is rendered are renders that nobody does."""
@@ -91,7 +93,7 @@ def worker_status(session: Session, settings: Settings) -> WorkerStatus:
         queue={"waiting": counted.waiting, "rendering": counted.rendering, "failed": counted.failed},
         vram=machines.vram(),
         gpu_info=machines.gpu_info(),
-        capabilities=tuple(capabilities(machines, settings)),
+        capabilities=(*renderable(machines, settings), *((CHECK,) if can_check(session, settings) else ())),
         max_concurrent_jobs=machines.max_concurrent_jobs,
     )
 

@@ -15,7 +15,7 @@ from PIL import Image
 from sqlalchemy.exc import OperationalError
 
 from anime_pipeline.database.session import session_scope
-from anime_pipeline.echo_brain import handlers, inbox
+from anime_pipeline.echo_brain import checks, handlers, inbox
 from anime_pipeline.echo_brain.delivery import deliver
 from anime_pipeline.echo_brain.errors import (
     ForgedError,
@@ -28,6 +28,8 @@ from anime_pipeline.echo_brain.errors import (
 from anime_pipeline.echo_brain.heartbeat import beat
 from anime_pipeline.echo_brain.inbox import Receipt
 from anime_pipeline.errors import UserError
+from anime_pipeline.quality.engines.protocol import Provenance, Score
+from anime_pipeline.quality.likeness import Likeness
 from anime_pipeline.quality.measuring import measure_takes
 from anime_pipeline.quality.scores import judge_takes
 from anime_pipeline.review.selection import select_best
@@ -393,6 +395,22 @@ def test_a_picture_from_elsewhere_is_refused(house: House, tmp_path: Path, refer
     assert receipt.state == "refused"
     assert house.query("SELECT 1 FROM character_anchors") == []
     assert house.query("SELECT status FROM characters WHERE name = 'Mika'")[0].status == "draft"
+
+
+def test_a_picture_is_checked_where_faces_can_be_told(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    (mika,) = house.query("SELECT id FROM characters WHERE name = 'Mika'")
+    Image.new("RGB", (32, 32), (10, 200, 90)).save(house.studio.folder / "mika.png")
+    wanted = {"character_id": mika.id, "image_path": "mika.png", "threshold": 0.6}
+    refused = house.take(task("consistency_check", wanted), "task")
+    assert refused.state == "refused"
+    assert "anime-pipeline models fetch" in (refused.reason or ""), "the weights are not there"
+
+    score = Score("face_similarity", "measured", Provenance("ccip", "1"), 0.71)
+    monkeypatch.setattr(checks, "likeness", lambda *given: Likeness(score, given[-1]))
+    receipt = house.take(task("consistency_check", wanted), "task")
+    assert (receipt.outcome["score"], receipt.outcome["passed"]) == (0.71, True)
+    elsewhere = house.take(task("consistency_check", {**wanted, "image_path": "/etc/passwd"}), "task")
+    assert elsewhere.state == "refused"
 
 
 def test_decisions_choose_retake_and_turn_down(rendered: House) -> None:

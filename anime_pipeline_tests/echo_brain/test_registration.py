@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import socket
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -280,7 +284,40 @@ def test_gpus_are_told_as_their_servers_name_them() -> None:
     assert machines.vram() == {"total_gb": None, "free_gb": None}
 
 
+def test_checks_are_offered_only_where_faces_can_be_told(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.import_(stills(1))
+    assert "consistency_check" not in status_of(studio.settings).capabilities
+    monkeypatch.setattr("anime_pipeline.echo_brain.checks.absence", lambda *_: None)
+    assert "consistency_check" in status_of(studio.settings).capabilities
+
+
 # The rest of the protocol
+
+
+def test_an_answer_that_drips_in_for_ever_is_given_up(
+    worker: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("anime_pipeline.echo_brain.client.ANSWER_SECONDS", 0.5)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            with contextlib.suppress(OSError), listening.accept()[0] as connection:
+                connection.recv(65_536)
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+                for _ in range(1000):
+                    connection.sendall(b" ")
+                    time.sleep(0.05)
+
+        threading.Thread(target=drip, daemon=True).start()
+        slow = worker.model_copy(update={"echo_brain_url": f"http://127.0.0.1:{listening.getsockname()[1]}"})
+        before = time.monotonic()
+        client = SupervisorClient(require_link(slow), "anime-worker-01234567")
+        with client, pytest.raises(SupervisorError, match="no end") as caught:
+            client.heartbeat({"status": "ready"})
+        assert time.monotonic() - before < 5
+    assert caught.value.trouble == "failing"
 
 
 def test_tasks_are_given_and_contexts_are_asked(

@@ -118,7 +118,7 @@ def webhook(body: Body, db: Db, request: Request) -> JSONResponse:
 )
 @requires("anyone")
 def task(body: Body, db: Db, request: Request) -> JSONResponse:
-    """Take a task of the supervisor: still_image, animation_loop, full_video or character_sheet.
+    """Take a task: still_image, animation_loop, full_video, character_sheet, or a consistency_check.
 
     `payload` names cuts (`scope`, `cut_keys` or `cut_ids`) or describes a free take (`prompt`). The jobs'
     events tell the task's id.
