@@ -156,11 +156,10 @@ def _compared(
     hashes = select(Take.job_id, Take.pixels_sha256).where(Take.job_id.in_([old, new]))
     pixels = {row.job_id: row.pixels_sha256 for row in session.execute(hashes)}
     if pixels[old] is not None and pixels[old] == pixels[new]:
-        restore_pruned(session, old, new)
+        restored = restore_pruned(session, old, new)
+        same = "every pixel is the same" + ("; its pruned media are back" if restored else "")
         changed = tuple(recipe_changes(session, new, old))
-        return ReproductionReport(
-            old, new, "identical", "every pixel is the same", max_difference=0, environment=changed
-        )
+        return ReproductionReport(old, new, "identical", same, max_difference=0, environment=changed)
     changes = _changes(session, settings, new, old)
     if session.scalar(select(Take.pruned_at).where(Take.job_id == old)) is not None:
         reason = (

@@ -174,8 +174,8 @@ def pruned_error(job_id: int) -> TakeError:
     )
 
 
-def restore_pruned(session: Session, job_id: int, same_job_id: int) -> None:
-    """Give a pruned take the media of one that shows the same pixels; nothing changes for a whole one."""
+def restore_pruned(session: Session, job_id: int, same_job_id: int) -> bool:
+    """Give a pruned take the media of one that shows the same pixels; False for one that was whole."""
     both = {"job_id": job_id, "same": same_job_id}
     restored = session.execute(
         text("""
@@ -185,7 +185,7 @@ def restore_pruned(session: Session, job_id: int, same_job_id: int) -> None:
         both,
     )
     if restored.first() is None:
-        return
+        return False
     for statement in (
         "DELETE FROM studio.take_media WHERE job_id = :job_id AND role IN ('film', 'frame')",
         "INSERT INTO studio.take_media (job_id, role, position, sha256) "
@@ -195,6 +195,7 @@ def restore_pruned(session: Session, job_id: int, same_job_id: int) -> None:
         "WHERE jobs.id = :job_id AND same.id = :same",
     ):
         session.execute(text(statement), both)
+    return True
 
 
 def _unselectable(session: Session, job_id: int) -> TakeError:

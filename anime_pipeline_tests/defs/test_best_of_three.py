@@ -134,7 +134,10 @@ def test_a_pruned_take_is_whole_again_when_it_is_reproduced(produced: Line) -> N
     lost = pruned(produced)
     settings = produced.studio.settings
     (report,) = reproduce(settings, [lost.job_id])
-    assert report.verdict == "identical"
+    assert (report.verdict, report.reason) == (
+        "identical",
+        "every pixel is the same; its pruned media are back",
+    )
     again = next(take for take in takes(produced) if take.job_id == lost.job_id)
     assert again.pruned_at is None
     assert again.film is not None
