@@ -101,7 +101,7 @@ class PhaseGateAnswer(Model):
     missing: list[dict[str, Any]]
 
 
-@router.get("/quality/{job_id}", responses=problems(404))
+@router.get("/quality/{job_id:int}", responses=problems(404))
 @router.get("/jobs/{job_id}/quality", responses=problems(404))
 @requires("viewer")
 def read_quality(job_id: PathId, db: Db) -> QualityView:
