@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from sqlalchemy.orm import Session
 
+from anime_pipeline.database.models import Delivery
 from anime_pipeline.database.session import engine_for
 from anime_pipeline.quality.gates import judge_scope
 from anime_pipeline.settings import Settings
@@ -98,6 +99,25 @@ def test_a_gate_is_overridden_logged_and_withdrawn(studio: Studio) -> None:
     table = run(studio.settings, "gates", "overrides").stdout
     assert "Aki" in table
     assert "Mo" in table
+
+
+def test_a_delivery_waits_for_its_gate_and_says_who_overrode_it(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The masters of Dagster's run are another test's; here the command itself asks.
+    monkeypatch.setattr("anime_pipeline.cli.production_commands.assemble", lambda *_: [])
+    refused = run(studio.settings, "deliver", EPISODE)
+    assert refused.returncode == 1
+    assert f"{EPISODE} is failed in {ANIMATIC}" in refused.stderr
+    assert studio.session.query(Delivery).count() == 0
+    assert told(run(studio.settings, "deliver", EPISODE, "--draft", "--json"))[0]["overrides"] == []
+
+    run(studio.settings, "gates", "override", EPISODE, ANIMATIC, *BY)
+    (film,) = told(run(studio.settings, "deliver", EPISODE, "--json"))
+    assert film["overrides"] == [f"{ANIMATIC} overridden by Aki: the client likes it"]
+    assert "overridden by Aki" in " ".join(run(studio.settings, "deliver", EPISODE).stdout.split())
+    kept = studio.session.query(Delivery).filter_by(kind="master").one()
+    assert [(one["by"], one["reason"]) for one in kept.overrides] == [("Aki", "the client likes it")]
 
 
 @pytest.mark.parametrize(

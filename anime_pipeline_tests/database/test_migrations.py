@@ -92,12 +92,30 @@ def test_a_database_of_a_newer_version_is_left_alone(settings: Settings) -> None
             "0006",
             "style_pictures",
         ),
+        (
+            "INSERT INTO studio.gate_overrides (scope_key, phase, verdict_id, verdict, verdict_reason, "
+            "judged_sha256, overridden_by, reason) "
+            "VALUES ('show.e01', 'phase_3_video', 1, 'failed', 'why', repeat('a', 64), 'Aki', 'because')",
+            "0010",
+            "gate_overrides",
+        ),
+        (
+            "INSERT INTO studio.threshold_changes (gate_name, changed_by) VALUES ('some_minimum', 'Mo')",
+            "0010",
+            "threshold_changes",
+        ),
         ("INSERT INTO studio.outbox (event_type, job_id) VALUES ('job.failed', 1)", "0012", "outbox"),
         (
             "INSERT INTO studio.inbox (event_id, source, body_sha256, signatures, state, reason) "
             "VALUES ('e', 'webhook', repeat('a', 64), '{}', 'refused', 'why')",
             "0012",
             "inbox",
+        ),
+        (
+            "INSERT INTO studio.project_profiles (project_id, slug, width, height, fps, seed_policy) "
+            "SELECT id, 'made', 64, 64, 24, 'random' FROM projects",
+            "0008",
+            "seed policies",
         ),
         (
             "INSERT INTO studio.gate_thresholds SELECT id, 'style_clip_minimum', 0.8 FROM projects",
