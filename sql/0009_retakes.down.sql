@@ -5,8 +5,9 @@ BEGIN
         RAISE EXCEPTION 'table studio.retakes holds retakes, which undoing 0009_retakes would lose'
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
-    IF EXISTS (SELECT FROM studio.project_profiles WHERE budget <> '{}' OR seed_policy <> 'derived') THEN
-        RAISE EXCEPTION 'table studio.project_profiles holds budgets or seed policies, which undoing 0009_retakes would lose'
+    IF EXISTS (SELECT FROM studio.project_profiles WHERE budget <> '{}' OR seed_policy <> 'derived')
+       OR EXISTS (SELECT FROM studio.cut_profiles WHERE spec ->> 'seed_policy' = 'random') THEN
+        RAISE EXCEPTION 'the schema studio holds budgets or seed policies, which undoing 0009_retakes would lose'
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
 END;

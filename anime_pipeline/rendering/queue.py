@@ -259,11 +259,13 @@ def put_back(session: Session, leased: Leased, delay_seconds: float = 0.0) -> No
 
 
 def requeue(session: Session, job_ids: Sequence[int]) -> None:
-    """Queue failed or cancelled takes again, with all their attempts."""
+    """Queue failed or cancelled takes again, with all the attempts that their cuts' budgets now allow."""
     session.execute(
         text("""
             WITH again AS (
                 UPDATE render_queue SET status = 'queued', attempts = 0, error_message = NULL,
+                    max_attempts = COALESCE(
+                        (SELECT b.attempts FROM studio.budget_of(cut_id) b), max_attempts),
                     worker_id = NULL, started_at = NULL, completed_at = NULL,
                     render_params = jsonb_strip_nulls(jsonb_build_object(
                         'recipe_hash', render_params->'recipe_hash', 'template', render_params->'template'))

@@ -12,7 +12,7 @@ from anime_pipeline.database.session import session_scope
 from anime_pipeline.rendering.further_takes import plan_further_takes
 from anime_pipeline.rendering.variants import Further
 from anime_pipeline.review.budgets import budgets_of, is_budget_error
-from anime_pipeline_tests.rendering.studio import Studio
+from anime_pipeline_tests.rendering.studio import Studio, stills
 from anime_pipeline_tests.review.failures import KEY, answer, judge, rendered, retakes, state
 
 ASK = """
@@ -122,6 +122,11 @@ def test_a_take_has_as_many_attempts_as_its_cut_allows(studio: Studio) -> None:
     assert studio.outcomes() == {"failed": 1}
     (row,) = studio.query("SELECT attempts, max_attempts, status FROM render_queue")
     assert (row.attempts, row.max_attempts, row.status) == (1, 1, "failed")
+    studio.import_(stills(1, budget={"attempts": 2}))
+    studio.plan()
+    studio.drain()
+    (row,) = studio.query("SELECT attempts, max_attempts, status FROM render_queue")
+    assert (row.attempts, row.max_attempts, row.status) == (2, 2, "failed"), "what the budget allows now"
 
 
 def test_no_attempt_begins_beyond_what_a_take_may_have(studio: Studio) -> None:
