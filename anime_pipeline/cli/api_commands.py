@@ -41,6 +41,7 @@ def api(
     uvicorn.run(
         _APPLICATION, factory=True, host=host, port=port, workers=workers, proxy_headers=False,
         server_header=False, access_log=False, log_level="info", timeout_graceful_shutdown=10,
+        timeout_worker_healthcheck=120,  # a worker that still imports on a busy machine is not dead
     )  # fmt: skip
 
 

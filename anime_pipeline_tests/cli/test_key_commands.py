@@ -11,6 +11,7 @@ import time
 from typing import Any
 
 import httpx
+import pytest
 
 from anime_pipeline.settings import Settings
 from anime_pipeline_tests.cli.test_commands import COMMAND, run
@@ -53,6 +54,7 @@ def test_the_api_is_not_opened_to_other_machines_without_a_key(settings: Setting
     assert "keys create" in refused.stderr
 
 
+@pytest.mark.slow
 def test_the_api_serves_until_it_is_told_to_stop(settings: Settings) -> None:
     key = told(settings, "keys", "create", "review", "--role", "viewer")["key"]
     with socket.socket() as free:
@@ -66,7 +68,7 @@ def test_the_api_serves_until_it_is_told_to_stop(settings: Settings) -> None:
     }
     process = subprocess.Popen([COMMAND, "api", "--port", str(port), "--workers", "2"], env=environment)
     try:
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 150
         url = f"http://127.0.0.1:{port}/api/version"
         while (answer := _get(url, key)) is None:
             assert process.poll() is None
