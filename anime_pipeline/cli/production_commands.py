@@ -15,7 +15,7 @@ from anime_pipeline.database.session import session_scope
 from anime_pipeline.delivery.masters import build_master
 from anime_pipeline.delivery.sheets import build_contact_sheet
 from anime_pipeline.errors import UserError
-from anime_pipeline.quality.scores import require_binding_gates
+from anime_pipeline.quality.scores import require_binding_gates, require_same_gates
 from anime_pipeline.quality.verdicts import overrides_of
 from anime_pipeline.story.listing import active_cut_keys, active_episode_keys
 
@@ -77,9 +77,11 @@ def deliver(
     films = []
     with session_scope(house.settings) as session:
         for key in episodes:
-            overrides = [] if draft else overrides_of(require_binding_gates(session, key))
+            verdicts = [] if draft else require_binding_gates(session, key)
+            overrides = overrides_of(verdicts)
             films.append(build_master(session, house.settings, key, subtitles, draft, overrides))
             build_contact_sheet(session, house.settings, key, overrides=overrides)
+            require_same_gates(session, verdicts)
     if as_json:
         print_json([asdict(film) for film in films])
         return

@@ -9,6 +9,7 @@ from sqlalchemy import exists, func, select
 from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import CutProfile, Job, Measurement, Take
+from anime_pipeline.quality.errors import GateNotPassedError
 from anime_pipeline.quality.evidence import FINISHED
 from anime_pipeline.quality.gates import Verdict, judge_cuts, require_gate
 from anime_pipeline.quality.phases import ANIMATIC_PHASE, Phase, Rule, load_phases, phase_of_take
@@ -171,6 +172,19 @@ def require_binding_gates(session: Session, episode_key: str) -> list[Verdict]:
     Raises ``GateNotPassedError`` where one of them is shut.
     """
     return [require_gate(session, episode_key, phase) for phase in binding_phases(session, episode_key)]
+
+
+def require_same_gates(session: Session, verdicts: Iterable[Verdict]) -> None:
+    """Raise ``GateNotPassedError`` where what these gates judged has changed since they were asked.
+
+    For whoever takes long to build on them: takes are selected and measured meanwhile.
+    """
+    for verdict in verdicts:
+        if require_gate(session, verdict.scope_key, verdict.phase).judged_sha256 != verdict.judged_sha256:
+            raise GateNotPassedError(
+                f"takes of {verdict.scope_key} changed while this was built on its {verdict.phase}",
+                "build it again",
+            )
 
 
 def _judged_takes(session: Session, job_ids: Collection[int]) -> list[_JudgedTake]:

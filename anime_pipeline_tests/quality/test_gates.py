@@ -29,7 +29,7 @@ from anime_pipeline.quality.gates import (
     latest_verdict,
     require_gate,
 )
-from anime_pipeline.quality.scores import judge_takes
+from anime_pipeline.quality.scores import judge_takes, require_binding_gates, require_same_gates
 from anime_pipeline_tests.quality.studio import EPISODE, SLUG, Studio
 
 ANIMATIC = "phase_0_animatic"
@@ -248,6 +248,16 @@ def test_whoever_builds_judges_what_is_there_now(studio: Studio) -> None:
     with pytest.raises(GateNotPassedError) as refused:
         require_gate(studio.session, f"{EPISODE}.s001", ANIMATIC)
     assert refused.value.remedy == f"anime-pipeline render {key.rpartition('.')[0]}"
+
+
+def test_what_changed_while_something_was_built_is_noticed(studio: Studio) -> None:
+    jobs = episode(studio)
+    verdicts = require_binding_gates(studio.session, EPISODE)
+    require_same_gates(studio.session, verdicts)
+    studio.measured(studio.take(next(iter(jobs))))
+    assert require_gate(studio.session, EPISODE, ANIMATIC).passed
+    with pytest.raises(GateNotPassedError, match="changed while this was built"):
+        require_same_gates(studio.session, verdicts)
 
 
 @pytest.mark.parametrize(

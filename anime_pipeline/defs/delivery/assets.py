@@ -13,7 +13,7 @@ from anime_pipeline.delivery.results import DeliveryResult
 from anime_pipeline.delivery.sheets import build_contact_sheet
 from anime_pipeline.media.film import iter_frames
 from anime_pipeline.media.thumbnail import webp_thumbnail
-from anime_pipeline.quality.scores import require_binding_gates
+from anime_pipeline.quality.scores import require_binding_gates, require_same_gates
 from anime_pipeline.quality.verdicts import overrides_of
 
 OWNERS = ["team:delivery"]
@@ -53,9 +53,11 @@ def episode_masters(context: dg.AssetExecutionContext, studio: dg.ResourceParam[
     """
     for key in context.partition_keys:
         with studio.session() as session:
-            overrides = overrides_of(require_binding_gates(session, key))
+            verdicts = require_binding_gates(session, key)
+            overrides = overrides_of(verdicts)
             result = build_master(session, studio.settings, key, overrides=overrides)
             sheet = build_contact_sheet(session, studio.settings, key, overrides=overrides)
+            require_same_gates(session, verdicts)
         metadata = {
             **_film_metadata(result),
             "contact_sheet": dg.MetadataValue.path(str(sheet.path)),
