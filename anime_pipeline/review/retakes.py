@@ -112,13 +112,13 @@ def ask_retake(session: Session, settings: Settings, cut_key: str, request: Reta
         session.flush()
         if changes:
             _check_effect(session, settings, cut_key, asked, before)
-            [planned, *_] = plan_cuts(session, settings, [cut_key])
+            planned = plan_cuts(session, settings, [cut_key])
         else:
-            planned = plan_further_takes(session, settings, {cut_key: Further()})[cut_key]
-        asked.answered_by_job_id = _answering(planned)
+            planned = [plan_further_takes(session, settings, {cut_key: Further()})[cut_key]]
+        asked.answered_by_job_id = _answering(planned[0])
         session.flush()
-        if planned.state == "queued":
-            mark_requested(session, [asked.answered_by_job_id], request.by or "a person")
+        waiting = [one.job_id for one in planned if one.state == "queued" and one.job_id is not None]
+        mark_requested(session, waiting, request.by or "a person")
     return _listed(session, [cut_key], [asked.id])[0]
 
 

@@ -120,7 +120,9 @@ def test_of_two_changes_the_later_holds_and_withdrawing_it_gives_the_earlier_bac
 def test_a_seed_holds_for_all_takes_that_follow(studio: Studio) -> None:
     studio.import_(stills(1, takes=2))
     studio.render()
-    ask(studio, seed=2**64 - 1)
+    ask(studio, seed=2**64 - 1, by="Aki")
+    asked_for = studio.query("SELECT metadata ->> 'requested_by' AS who FROM jobs WHERE status = 'queued'")
+    assert [row.who for row in asked_for] == ["Aki", "Aki"], "so that the sensor renders both"
     studio.render()
     assert studio.artist.shots[2].seed == 2**64 - 1
     assert len({drawn.seed for drawn in studio.artist.shots}) == 4
