@@ -160,7 +160,8 @@ def _handed_over(
     for run in ended:
         error = None if run.is_success else _why(instance, run)
         keys = sorted(cuts_of_run(run, registered))
-        yield StepOutcome(step.job, keys, run.run_id, error, "daemon", launched.backfill_id)
+        job = step.job if launched.is_backfill else run.job_name
+        yield StepOutcome(job, keys, run.run_id, error, "daemon", launched.backfill_id)
     if not ended:
         error = "the daemon ended the backfill before its first run; its page in the UI says why"
         yield StepOutcome(step.job, list(step.keys), "", error, "daemon", launched.backfill_id)

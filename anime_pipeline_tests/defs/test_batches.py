@@ -6,6 +6,7 @@ from math import ceil
 from typing import Any
 
 import dagster as dg
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -112,3 +113,28 @@ def test_the_cuts_of_a_run_are_read_from_its_tags_or_its_config(line: Line) -> N
         (run,) = plan_runs(RENDERING, keys, wanted, 50, {})
         known = line.create_run(run.job, run.tags, run.config)
         assert cuts_of_run(known, keys) == set(wanted)
+
+
+def test_recording_a_range_reads_the_partitions_no_oftener_for_more_cuts(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    line.studio.import_(stills(12))
+    line.sync()
+    keys = line.studio.keys()
+    storage = type(line.instance.event_log_storage)
+    read = storage.get_dynamic_partitions
+    reads: list[str] = []
+    monkeypatch.setattr(
+        storage, "get_dynamic_partitions", lambda self, name: reads.append(name) or read(self, name)
+    )
+    counts = []
+    for wanted in (keys[:2], keys[2:]):
+        reads.clear()
+        assert line.run("render_cuts", wanted).success
+        counts.append(len(reads))
+    assert counts[0] == counts[1]
+    events = line.instance.fetch_materializations(dg.AssetKey("frames"), limit=50).records
+    assert len(events) == len(keys), "each cut is recorded once"
+    assert all(
+        event.asset_materialization and "take" in event.asset_materialization.metadata for event in events
+    )

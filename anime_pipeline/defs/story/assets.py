@@ -11,7 +11,8 @@ from anime_pipeline.defs.partition_events import Record, output_with_records
 from anime_pipeline.defs.partitions import CUT_BATCHES, CUTS, EPISODES, PROJECTS, SCENES
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.rendering.canonical import sha256_of
-from anime_pipeline.rendering.staleness import states_of
+from anime_pipeline.rendering.staleness import TO_RENDER, CutState, states_of
+from anime_pipeline.review.forecast import CutForecast, forecast
 from anime_pipeline.story.context import CutContext
 from anime_pipeline.story.listing import active_cut_keys
 from anime_pipeline.story.loader import load_cut_contexts
@@ -132,15 +133,37 @@ def cuts(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) ->
     with studio.session() as session:
         contexts = load_cut_contexts(session, keys)
         states = states_of(session, studio.settings, list(contexts), check_files=False)
+        lacking = [state.cut_key for state in states if state.state in TO_RENDER]
+        expected = forecast(session, studio.settings, lacking)
+    costs = {cut.cut_key: cut for cut in expected.cuts}
+    context.log.info(f"{len(lacking)} of {len(states)} cuts lack a take: {expected.said}")
     yield from output_with_records(
         context,
         {
             state.cut_key: Record(
-                state.recipe_hash or "not renderable", _cut_metadata(contexts[state.cut_key])
+                state.recipe_hash or "not renderable",
+                _cut_metadata(contexts[state.cut_key]) | _standing(state, costs.get(state.cut_key)),
             )
             for state in states
         },
     )
+
+
+def _standing(state: CutState, cost: CutForecast | None) -> dict[str, dg.MetadataValue]:
+    """How a cut stood when it was recorded, why, and what rendering it was going to cost."""
+    shown: dict[str, dg.MetadataValue] = {"state": dg.MetadataValue.text(state.state)}
+    if state.reason:
+        shown["why"] = dg.MetadataValue.text(state.reason)
+    if state.changes:
+        shown["changes"] = rows_table(
+            [{"field": one.field, "old": str(one.old), "new": str(one.new)} for one in state.changes]
+        )
+    if cost is not None and cost.takes and cost.gpu_seconds is None:
+        shown["forecast"] = dg.MetadataValue.text(f"unknown: nothing was rendered with {cost.workflow} yet")
+    elif cost is not None and cost.takes and cost.gpu_seconds is not None:
+        shown["forecast_gpu_seconds"] = dg.MetadataValue.float(cost.gpu_seconds)
+        shown["forecast_history_takes"] = dg.MetadataValue.int(cost.history)
+    return shown
 
 
 def _cut_metadata(cut: CutContext) -> dict[str, dg.MetadataValue]:
