@@ -29,7 +29,7 @@ SHOWN = """
 
 
 def asset_page(house: House) -> dict[str, dict[str, Any]]:
-    """Seconds from the address to a page that shows all partitions, the best of several; {} without Chromium."""
+    """Seconds from the address to a page that shows all partitions, the best of some; {} without Chromium."""
     missing = [name for name in ("chromium", "chromedriver") if shutil.which(name) is None]
     if missing:
         print(
