@@ -97,7 +97,7 @@ def answered_before(session: Session, request: Request) -> Response | None:
 
 
 def keep_answer(session: Session, request: Request, response: Response) -> None:
-    """Keep the answer under the key that was claimed."""
+    """Keep the answer, which for a POST is always JSON, under the key that was claimed."""
     claim: tuple[str, str] | None = getattr(request.state, "idempotency", None)
     if claim is None:
         return
