@@ -100,27 +100,13 @@ def request_cut(
 
 
 def mark_requested(session: Session, job_ids: Sequence[int], requested_by: str) -> None:
-    """Note who asked for these takes, so that the sensor ``render_requested`` renders them."""
+    """Note who asked for these takes; of second takes, only those are rendered without further ado."""
     session.execute(
         text(
             "UPDATE jobs SET metadata = COALESCE(metadata, '{}') || jsonb_build_object('requested_by', "
             "CAST(:who AS text)) WHERE id = ANY(:job_ids)"
         ),
         {"who": requested_by, "job_ids": list(job_ids)},
-    )
-
-
-def requested_takes(session: Session, limit: int = 1000) -> list[int]:
-    """Job ids of takes that someone asked for and that wait in the queue, in the order of their turn."""
-    return list(
-        session.scalars(
-            text("""
-                SELECT q.job_id FROM render_queue q JOIN jobs j ON j.id = q.job_id
-                WHERE q.status = 'queued' AND jsonb_exists(j.metadata, 'requested_by')
-                ORDER BY q.priority DESC, q.id LIMIT :limit
-            """),
-            {"limit": limit},
-        )
     )
 
 

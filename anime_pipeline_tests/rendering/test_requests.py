@@ -9,6 +9,7 @@ import pytest
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.quality.reproducibility import record_reproductions
 from anime_pipeline.quality.requests import measure_requested, request_measuring, takes_to_measure
+from anime_pipeline.rendering.backlog import waiting_takes
 from anime_pipeline.rendering.modified_takes import queue_modified_take
 from anime_pipeline.rendering.reproduction import reproduction_of, serve_second_takes
 from anime_pipeline.rendering.requests import (
@@ -17,7 +18,6 @@ from anime_pipeline.rendering.requests import (
     mark_requested,
     request_cut,
     request_shot,
-    requested_takes,
 )
 from anime_pipeline.rendering.takes import TakeError
 from anime_pipeline.rendering.worker import drain
@@ -79,7 +79,7 @@ def test_a_free_shot_is_rendered_as_asked_and_joins_no_film(tiny: Studio) -> Non
 
 def requested_now(studio: Studio) -> list[int]:
     with session_scope(studio.settings) as session:
-        return requested_takes(session)
+        return [take.job_id for take in waiting_takes(session)]
 
 
 def test_free_shots_do_not_hinder_the_next_import_and_keep_their_place(tiny: Studio) -> None:

@@ -213,3 +213,14 @@ def _difference(tiny: Studio, data: dict[str, Any]) -> list[Any]:
     path.write_text(yaml.safe_dump(data, sort_keys=False))
     with session_scope(tiny.settings) as session:
         return list(compare(session, read_production(path)).entries)
+
+
+def test_what_was_delivered_of_a_scene_goes_with_it(tiny: Studio, api: httpx.Client) -> None:
+    _, episode, scene = ids(tiny)
+    tiny.render()
+    sheet = sent(api, "POST", "/contact-sheets/tiny.e01.s001", 201)["sha256"]
+    other = sent(api, "POST", f"/episodes/{episode}/scenes", 201)["id"]
+    sent(api, "PUT", f"/episodes/{episode}/scenes/order", 200, scene_ids=[other, scene])
+    [delivery] = tiny.query("SELECT scope_key, sha256 FROM studio.deliveries")
+    assert (delivery.scope_key, delivery.sha256) == ("tiny.e01.s002", sheet)
+    assert api.get("/api/anime/contact-sheets/tiny.e01.s001").status_code == 404

@@ -150,7 +150,7 @@ class Attempts(Model):
 def generate(asked: GenerateRequest, change: ChangeOf) -> JobView:
     """Queue a take; follow it at `GET /api/anime/jobs/{id}` or as events.
 
-    The sensor `render_requested` renders it. A cut whose take is finished already answers with that.
+    The sensor `render_backlog` renders it. A cut whose take is finished already answers with that.
     """
     session, settings, who = change.session, change.settings, change.actor.name
     try:

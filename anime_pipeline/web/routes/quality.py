@@ -71,7 +71,7 @@ class EvaluateRequest(Body):
 
 
 class EvaluateAnswer(Model):
-    """The quality of each job as it is now. `measuring` ones are measured by the sensor `answer_requests`."""
+    """The quality of each job as it is now. `measuring` ones are measured by the job `answer_requests`."""
 
     items: list[QualityView]
 
