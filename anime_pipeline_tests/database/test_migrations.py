@@ -118,6 +118,12 @@ def test_a_database_of_a_newer_version_is_left_alone(settings: Settings) -> None
             "seed policies",
         ),
         (
+            "INSERT INTO studio.project_profiles (project_id, slug, width, height, fps, retention) "
+            "SELECT id, 'harbour', 64, 64, 24, '{\"keep\": 2}' FROM projects",
+            "0009",
+            "project_profiles",
+        ),
+        (
             "INSERT INTO studio.gate_thresholds SELECT id, 'style_clip_minimum', 0.8 FROM projects",
             "0003",
             "own",

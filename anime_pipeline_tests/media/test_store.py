@@ -4,6 +4,7 @@ filesystem it lies on and whenever its writer dies."""
 from __future__ import annotations
 
 import hashlib
+import os
 import signal
 import subprocess
 import sys
@@ -213,3 +214,30 @@ def test_many_are_looked_up_at_once(store: MediaStore, asked: int) -> None:
     other = {name.replace(".png", ".mp4") for name in kept}
     assert store.present(kept | gone | other) == kept
     assert store.present(set()) == set()
+
+
+@pytest.mark.parametrize("place", ["folder", "memory"])
+def test_a_file_is_removed_once_it_is_not_young(tmp_path: Path, place: str) -> None:
+    url = str(tmp_path / "store") if place == "folder" else f"memory://removal-{tmp_path.name}"
+    store = MediaStore(url, tmp_path / "cache")
+    stored = store.put_bytes(b"a film", ".mp4")
+    store.local_path(stored.sha256, ".mp4")
+    assert store.remove(stored.sha256, ".mp4") is None
+    assert store.exists(stored.sha256, ".mp4")
+    assert store.remove(stored.sha256, ".mp4", young_seconds=0) == len(b"a film")
+    assert not store.exists(stored.sha256, ".mp4")
+    assert store.remove(stored.sha256, ".mp4", young_seconds=0) == 0
+    with pytest.raises(MissingMediaError):
+        store.local_path(stored.sha256, ".mp4")  # not from the cache either
+
+
+def test_a_file_that_is_stored_again_is_young(tmp_path: Path) -> None:
+    store = MediaStore(str(tmp_path / "store"))
+    stored = store.put_bytes(b"a film", ".mp4")
+    path = store.local_path(stored.sha256, ".mp4")
+    os.utime(path, (1, 1))
+    store.put_bytes(b"a film", ".mp4")
+    assert store.remove(stored.sha256, ".mp4") is None
+    os.utime(path, (1, 1))
+    assert store.remove(stored.sha256, ".mp4") == len(b"a film")
+    assert store.leftovers(0) == []
