@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
@@ -146,3 +147,12 @@ def test_a_callback_goes_to_allowed_hosts_only(tiny: Studio, api: httpx.Client) 
     answer = api.post("/api/anime/generate", json=body)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/callback_url")
     assert tiny.query("SELECT 1 FROM jobs") == []
+
+
+def test_many_at_once_each_get_a_place_of_their_own(tiny: Studio, api: httpx.Client) -> None:
+    body = {"prompt": "a lantern", "project_id": project(tiny)}
+    with ThreadPoolExecutor(8) as pool:
+        jobs = list(pool.map(lambda _: generate(api, **body), range(16)))
+    keys = {job["cut_key"] for job in jobs}
+    assert len(keys) == 16
+    assert keys == {f"tiny.e99.s000.c{number:04d}" for number in range(16)}
