@@ -34,12 +34,12 @@ from anime_pipeline_tests.echo_brain.supervising import (
     outbox_states,
 )
 
-FAST = {"anime_pipeline.echo_brain.client.READ_SECONDS": 0.2}
+FAST = {"anime_pipeline.echo_brain.client.READ_SECONDS": 0.5}
 
 
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Wait for answers 0.2 s and not 5."""
+    """Wait for answers half a second and not five."""
     for name, value in FAST.items():
         monkeypatch.setattr(name, value)
 
@@ -142,7 +142,7 @@ def test_while_it_is_down_a_tick_asks_once_and_waits_longer_each_time(
     for _ in range(12):
         before = time.monotonic()
         assert deliver(registered, clock=clock).ended == "outage"
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < 15
         (row,) = execute(registered, "SELECT deliver_at FROM studio.echo_worker")
         waits.append((row.deliver_at - clock()).total_seconds())
         assert deliver(registered, clock=clock).ended == "outage", "not tried again before its time"
@@ -170,10 +170,10 @@ def test_a_slow_supervisor_is_left_alone_and_doubles_nothing(
     registered: Settings, supervisor: RunningSupervisor, clock: TurnedClock
 ) -> None:
     end_jobs(registered, make_jobs(registered, 8))
-    supervisor.misbehave("slow", times=5, seconds=1.0, match="/events")
+    supervisor.misbehave("slow", times=5, seconds=2.0, match="/events")
     before = time.monotonic()
     done = deliver(registered, clock=clock)
-    assert time.monotonic() - before < 3
+    assert time.monotonic() - before < 10
     assert (done.ended, done.failed) == ("outage", 3)
     clock.turn(seconds=30)
     deliver_all(registered, clock)

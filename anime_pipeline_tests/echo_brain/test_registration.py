@@ -316,7 +316,7 @@ def test_an_answer_that_drips_in_for_ever_is_given_up(
         client = SupervisorClient(require_link(slow), "anime-worker-01234567")
         with client, pytest.raises(SupervisorError, match="no end") as caught:
             client.heartbeat({"status": "ready"})
-        assert time.monotonic() - before < 5
+        assert time.monotonic() - before < 20, "it would drip for 50 s"
     assert caught.value.trouble == "failing"
 
 
