@@ -72,7 +72,8 @@ def with_verdicts(session: Session, states: Sequence[CutState]) -> list[CutState
     failed = {
         row.cut_key: row for row in session.execute(_STORIES, asked) if row.failed and not row.undecided
     }
-    return [replace(_told(state, waiting, failed), retakes=counted.get(state.cut_key, 0)) for state in states]
+    told = (_told(state, waiting, failed) for state in states)
+    return [replace(one, retakes=counted[one.cut_key]) if one.cut_key in counted else one for one in told]
 
 
 def _told(state: CutState, waiting: Mapping[str, int], failed: Mapping[str, Any]) -> CutState:

@@ -101,7 +101,8 @@ def _state(cut_key: str, cut: Wanted, takes: list[KnownTake]) -> CutState:
         return CutState(cut_key, "failed", job_id, reason=str(cut.error))
     wanted = cut.recipe_hashes
     first = wanted[0]
-    missing = [recipe for recipe in wanted if not any(take.recipe_hash == recipe for take in finished)]
+    done = {take.recipe_hash for take in finished}
+    missing = [recipe for recipe in wanted if recipe not in done]
     pruned = {take.recipe_hash: take for take in takes if take.is_pruned}
     if len(missing) < len(wanted):
         missing = [recipe for recipe in missing if recipe not in pruned]

@@ -77,8 +77,10 @@ def _goes_on(row: Any) -> bool:
 
 
 def _remembered(session: Session, cut_ids: Collection[int]) -> dict[int, Any]:
-    columns = ComposedCut.__table__.c
-    rows = session.execute(select(*columns).where(columns.cut_id.in_(cut_ids)))
+    # As text: arrays are then read by the driver, not value by value.
+    rows = session.execute(
+        text("SELECT * FROM studio.composed_cuts WHERE cut_id = ANY(:cut_ids)"), {"cut_ids": list(cut_ids)}
+    )
     return {row.cut_id: row for row in rows}
 
 
