@@ -178,7 +178,8 @@ def test_an_edited_outfit_makes_exactly_its_cuts_stale(home: Home, demo: Any, tm
     production = tmp_path / "production.yaml"
     production.write_text(edited)
     home.json("import", str(production), "--dry-run")
-    assert {state["state"] for state in home.json("status")["cuts"]} == {"current"}, "a dry run writes nothing"
+    stands = {state["state"] for state in home.json("status")["cuts"]}
+    assert stands == {"current"}, "a dry run writes nothing"
     home.json("import", str(production))
     states = {state["cut_key"]: state for state in home.json("status")["cuts"]}
     stale = {key for key, state in states.items() if state["state"] == "stale"}
