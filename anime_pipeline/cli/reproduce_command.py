@@ -16,9 +16,7 @@ from anime_pipeline.rendering.events import RenderEvent
 from anime_pipeline.rendering.reproduction import ReproductionReport
 from anime_pipeline.rendering.reproduction import reproduce as render_again
 
-Jobs = Annotated[
-    list[int], typer.Argument(help="Job ids of finished takes: anime-pipeline takes list CUT.")
-]
+Jobs = Annotated[list[int], typer.Argument(help="Job ids of finished takes: anime-pipeline takes list CUT.")]
 
 
 def reproduce(jobs: Jobs, as_json: JsonOption = False) -> None:

@@ -70,12 +70,11 @@ class Forecast:
         """The forecast in words."""
         if not self.takes:
             return "nothing to render"
+        takes = _counted(self.takes, "take")
         if self.unknown == self.takes:
-            return (
-                f"{self.takes} takes to render; no take of their workflows was rendered yet, so cost unknown"
-            )
-        told = f"{self.takes} takes to render, about {duration(self.gpu_seconds)} of GPU time"
-        told += f" (from {self.history} rendered takes)"
+            return f"{takes} to render; none of their workflows was rendered before, so the cost is unknown"
+        told = f"{takes} to render, about {duration(self.gpu_seconds)} of GPU time"
+        told += f" (from {_counted(self.history, 'rendered take')})"
         return f"{told}; {self.unknown} of them of unknown cost" if self.unknown else told
 
     def as_json(self) -> dict[str, Any]:
@@ -154,6 +153,10 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
     minutes = round(seconds / 60)
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
 
 
 def _cut(row: Any, takes: int, rates: Mapping[str, _Rate]) -> CutForecast:
