@@ -93,13 +93,18 @@ def judge_scope(session: Session, scope_key: str, phase: str) -> Verdict:
 
 def judge_cut(session: Session, cut_key: str, phase: str, job_id: int | None = None) -> Verdict:
     """Judge a cut's take: ``job_id``, else the selected take, else the newest finished one."""
-    return judge_cuts(session, [cut_key], phase, [] if job_id is None else [job_id])[cut_key]
+    judged = judge_cuts(session, [cut_key], phase, [] if job_id is None else [job_id])
+    if cut_key not in judged:
+        raise UnknownScopeError(
+            f"{cut_key} has no finished take that {phase} judges", f"anime-pipeline takes list {cut_key}"
+        )
+    return judged[cut_key]
 
 
 def judge_cuts(
     session: Session, cut_keys: Sequence[str], phase: str, job_ids: Sequence[int] = ()
 ) -> dict[str, Verdict]:
-    """Judge many cuts of one project, each by itself, in a constant number of queries; by cut key."""
+    """Judge the cuts of one project that have a take, each by itself, in a constant number of queries."""
     if not cut_keys:
         return {}
     project_id, rules = _rules(session, cut_keys[0], phase)
@@ -107,6 +112,7 @@ def judge_cuts(
     judged = [
         (cut.cut_key, cut.job_id, judge_scope_evidence([cut], rules, cut.cut_key, one_cut=True))
         for cut in evidence
+        if cut.job_id is not None
     ]
     return keep_verdicts(session, project_id, rules, judged)
 

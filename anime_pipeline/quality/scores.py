@@ -68,7 +68,8 @@ class _JudgedTake:
 def judge_takes(session: Session, job_ids: Collection[int]) -> dict[int, Verdict]:
     """Judge finished takes, each by the phase that it was made for, and keep what is new; by job id.
 
-    A constant number of queries for each phase among the takes.
+    One that renders another take again stands for nothing and is passed over. A constant number of queries
+    for each phase among the takes.
     """
     verdicts: dict[int, Verdict] = {}
     takes = _judged_takes(session, job_ids)
@@ -198,7 +199,8 @@ def _judged_takes(session: Session, job_ids: Collection[int]) -> list[_JudgedTak
             CutProfile.project_id,
         )
         .join(CutProfile, CutProfile.cut_id == Take.cut_id)
-        .where(Take.job_id.in_(list(job_ids)))
+        .join(Job, Job.id == Take.job_id)
+        .where(Take.job_id.in_(list(job_ids)), Job.status.in_(FINISHED), Take.reproduces_job_id.is_(None))
         .order_by(CutProfile.cut_key, Take.take_number)
     ).all()
     phases = load_phases(session, {row.project_id for row in rows})

@@ -108,6 +108,16 @@ def test_a_cut_that_was_omitted_is_judged_by_itself_and_holds_up_no_other(studio
     assert [one.verdict for one in judge_takes(studio.session, jobs.values()).values()] == ["passed"] * 2
 
 
+def test_a_second_rendering_and_a_cut_without_takes_have_no_verdict(studio: Studio) -> None:
+    key, empty = studio.cut(10), studio.cut(20)
+    first, again = studio.take(key, status="failed"), studio.take(key, server_kind="comfyui")
+    studio.session.get_one(Take, again).reproduces_job_id = first
+    studio.session.commit()
+    assert judge_takes(studio.session, [first, again]) == {}
+    with pytest.raises(UnknownScopeError, match="no finished take"):
+        judge_cut(studio.session, empty, ANIMATIC)
+
+
 def test_a_scope_is_no_prefix_of_another(studio: Studio) -> None:
     episode(studio)
     studio.cut(10, scene=10)
