@@ -177,7 +177,9 @@ class Studio:
     def worker_process(self) -> subprocess.Popen[bytes]:
         """A worker in a process of its own that drains the queue, then ends."""
         code = (
-            "import sys; from anime_pipeline.settings import Settings; "
+            # A shell starts what it puts into the background deaf to Ctrl-C, and children inherit that.
+            "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); "
+            "from anime_pipeline.settings import Settings; "
             "from anime_pipeline.rendering.worker import drain; "
             "drain(Settings.model_validate_json(sys.argv[1]))"
         )
