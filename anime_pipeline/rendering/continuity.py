@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from io import BytesIO
 from typing import Any
 
-from PIL import Image
 from sqlalchemy import text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from anime_pipeline.database.models import MediaFile
-from anime_pipeline.media.film import iter_frames
+from anime_pipeline.media.film_ends import last_frame
 from anime_pipeline.media.store import MediaStore
+from anime_pipeline.rendering.kept_frames import keep_frame
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import CutContext
 from anime_pipeline.story.loader import load_cut_contexts
@@ -64,20 +61,9 @@ def first_frames(session: Session, settings: Settings, cut_keys: Collection[str]
 def _kept(session: Session, settings: Settings, take: Any) -> str:
     """Decode a take's last frame once and keep it; its sha256."""
     store = MediaStore.of(settings)
-    last = None
-    for frame in iter_frames(store.local_path(take.sha256, take.suffix)):
-        last = frame
-    assert last is not None
-    out = BytesIO()
-    Image.fromarray(last).save(out, format="PNG")
-    stored = store.put_bytes(out.getvalue(), ".png")
-    row = {
-        "sha256": stored.sha256, "kind": "image", "suffix": stored.suffix, "bytes": stored.bytes,
-        "location": stored.location, "width": last.shape[1], "height": last.shape[0], "frame_count": 1,
-    }  # fmt: skip
-    session.execute(insert(MediaFile).values(row).on_conflict_do_nothing())
+    sha256 = keep_frame(session, store, last_frame(store.local_path(take.sha256, take.suffix)))
     session.execute(
         text("UPDATE studio.takes SET last_frame_sha256 = :sha256 WHERE job_id = :job_id"),
-        {"sha256": stored.sha256, "job_id": take.job_id},
+        {"sha256": sha256, "job_id": take.job_id},
     )
-    return stored.sha256
+    return sha256

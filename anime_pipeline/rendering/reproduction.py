@@ -5,17 +5,15 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
-from io import BytesIO
-from typing import Any, Literal
+from typing import Literal
 
-from PIL import Image
 from sqlalchemy import select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from anime_pipeline.database.models import Job, MediaFile, Recipe, Reproduction, Take
+from anime_pipeline.database.models import Job, Recipe, Reproduction, Take
 from anime_pipeline.database.session import session_scope
-from anime_pipeline.media.differences import FrameDifference, UnlikeFramesError, compare_frames
+from anime_pipeline.media.differences import UnlikeFramesError, compare_frames
 from anime_pipeline.media.errors import MediaError
 from anime_pipeline.media.film import Frame, iter_frames
 from anime_pipeline.media.store import MediaStore
@@ -29,6 +27,7 @@ from anime_pipeline.rendering.environment import (
     environment_of_take,
 )
 from anime_pipeline.rendering.events import OnEvent
+from anime_pipeline.rendering.kept_frames import keep_frame
 from anime_pipeline.rendering.modified_takes import recipe_changes
 from anime_pipeline.rendering.second_takes import came_from_cache, forget_cached_results, queue_second_takes
 from anime_pipeline.rendering.servers import render_servers
@@ -176,9 +175,10 @@ def _compared(
         return ReproductionReport(old, new, "identical", "every pixel is the same", max_difference=0)
     within = found.max_difference <= TOLERANCE
     shown = f"{found.changed_share:.2%} of the values differ, by {found.max_difference} of 255 at most"
+    picture = None if found.picture is None else keep_frame(session, store, found.picture)
     return ReproductionReport(
         old, new, "equal_within_2" if within else "different", shown, found.max_difference,
-        found.changed_share, found.psnr, found.ssim, found.worst_frame, _kept(session, store, found), changes,
+        found.changed_share, found.psnr, found.ssim, found.worst_frame, picture, changes,
     )  # fmt: skip
 
 
@@ -201,19 +201,3 @@ def _frames(session: Session, store: MediaStore, job_id: int) -> Iterator[Frame]
     for file in take_files(session, [job_id]).get(job_id, []):
         if file.role in ("film", "frame"):
             yield from iter_frames(store.local_path(file.sha256, file.suffix))
-
-
-def _kept(session: Session, store: MediaStore, found: FrameDifference) -> str | None:
-    """Store the difference picture; its sha256."""
-    if found.picture is None:
-        return None
-    out = BytesIO()
-    Image.fromarray(found.picture).save(out, format="PNG")
-    stored = store.put_bytes(out.getvalue(), ".png")
-    height, width = found.picture.shape[:2]
-    row: dict[str, Any] = {
-        "sha256": stored.sha256, "kind": "image", "suffix": stored.suffix, "bytes": stored.bytes,
-        "location": stored.location, "width": width, "height": height, "frame_count": 1,
-    }  # fmt: skip
-    session.execute(insert(MediaFile).values(row).on_conflict_do_nothing())
-    return stored.sha256

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -18,6 +18,10 @@ class KeptFile(Protocol):
 
     @property
     def sha256(self) -> str: ...
+    @property
+    def suffix(self) -> str: ...
+    @property
+    def bytes(self) -> int: ...
     @property
     def location(self) -> str: ...
 
@@ -36,15 +40,24 @@ def store_pictures(session: Session, production: Production, store: PictureStore
         kept = store.put_file(picture.path, picture.suffix)
         if (kept.sha256, kept.location) != (picture.sha256, picture.location):
             raise StoryError(f"The picture {picture.path} changed while it was imported.", "Import again.")
-        rows[kept.sha256] = {
-            "sha256": picture.sha256,
-            "kind": "image",
-            "suffix": picture.suffix,
-            "bytes": picture.bytes,
-            "location": picture.location,
-            "width": picture.width,
-            "height": picture.height,
-            "frame_count": 1,
-        }
+        rows[kept.sha256] = _row(kept, picture.width, picture.height)
     if rows:
         session.execute(insert(MediaFile).on_conflict_do_nothing(), list(rows.values()))
+
+
+def note_picture(session: Session, kept: KeptFile, width: int, height: int) -> None:
+    """Note a picture of the store in ``studio.media_files``; once is enough."""
+    session.execute(insert(MediaFile).values(_row(kept, width, height)).on_conflict_do_nothing())
+
+
+def _row(kept: KeptFile, width: int, height: int) -> dict[str, Any]:
+    return {
+        "sha256": kept.sha256,
+        "kind": "image",
+        "suffix": kept.suffix,
+        "bytes": kept.bytes,
+        "location": kept.location,
+        "width": width,
+        "height": height,
+        "frame_count": 1,
+    }

@@ -9,14 +9,13 @@ from typing import Annotated
 
 from fastapi import File, UploadFile
 from pydantic import Field
-from sqlalchemy.dialects.postgresql import insert
 
-from anime_pipeline.database.models import MediaFile
 from anime_pipeline.media.errors import MediaError
-from anime_pipeline.media.picture_check import CheckedPicture, check_picture
-from anime_pipeline.media.store import MediaStore, StoredFile
+from anime_pipeline.media.picture_check import check_picture
+from anime_pipeline.media.store import MediaStore
+from anime_pipeline.story.picture_store import note_picture
 from anime_pipeline.web.access import requires
-from anime_pipeline.web.changes import Change, ChangeOf
+from anime_pipeline.web.changes import ChangeOf
 from anime_pipeline.web.problems import unprocessable
 from anime_pipeline.web.routing import api_router
 from anime_pipeline.web.schemas import Model
@@ -60,7 +59,7 @@ def upload(
             reason = str(error)
             raise unprocessable("/file", reason[:1].upper() + reason[1:] + ".", error.remedy) from error
         stored = MediaStore.of(change.settings).put_file(path, picture.suffix)
-    _keep(change, stored, picture)
+    note_picture(change.session, stored, picture.width, picture.height)
     shown = UploadView(
         sha256=stored.sha256,
         location=stored.location,
@@ -79,17 +78,3 @@ def _check_name(name: str) -> None:
         raise unprocessable("/file", "The file's name is too long or holds control characters.", "Rename it.")
     if "/" in name or "\\" in name or name in (".", ".."):
         raise unprocessable("/file", "The file's name is a path.", "Send the name alone, such as mika.png.")
-
-
-def _keep(change: Change, stored: StoredFile, picture: CheckedPicture) -> None:
-    row = {
-        "sha256": stored.sha256,
-        "kind": "image",
-        "suffix": stored.suffix,
-        "bytes": stored.bytes,
-        "location": stored.location,
-        "width": picture.width,
-        "height": picture.height,
-        "frame_count": 1,
-    }
-    change.session.execute(insert(MediaFile).values(row).on_conflict_do_nothing())
