@@ -20,8 +20,11 @@ from anime_pipeline.database import server as database
 from anime_pipeline.database.session import engine_for, session_scope
 from anime_pipeline.media.film import frames_sha256, iter_frames
 from anime_pipeline.media.store import MediaStore
+from anime_pipeline.quality.measuring import measure_takes
+from anime_pipeline.quality.scores import finished_takes, judge_takes
 from anime_pipeline.rendering.patience import DATABASE_GONE, patiently
 from anime_pipeline.rendering.planning import plan_cuts
+from anime_pipeline.review.selection import select_best
 from anime_pipeline.settings import Settings
 from anime_pipeline_tests.chaos.model_free import import_cuts, open_studio, plan_all
 from anime_pipeline_tests.chaos.servers import KillableServer
@@ -220,7 +223,18 @@ def check(settings: Settings, keys: list[str]) -> list[str]:
         problems.append(f"job {row.job_id}: an attempt is still open")
     with session_scope(settings) as session:
         stale = [cut.cut_key for cut in plan_cuts(session, settings, keys) if cut.state != "current"]
-    return problems + [f"{key} would be rendered again" for key in stale]
+    problems += [f"{key} would be rendered again" for key in stale]
+    unselected = set(keys) - selected_cuts(settings, keys)
+    return problems + [f"{key}: no take of it is selected" for key in sorted(unselected)]
+
+
+def selected_cuts(settings: Settings, keys: list[str]) -> set[str]:
+    """The cuts of which a finished take is selected once all are measured and judged; of none are two."""
+    with session_scope(settings) as session:
+        takes = [job_id for job_ids in finished_takes(session, keys).values() for job_id in job_ids]
+        measure_takes(session, settings, takes)
+        judge_takes(session, takes)
+        return {key for key, job_id in select_best(session, settings, keys).items() if job_id is not None}
 
 
 def _attempts(settings: Settings) -> dict[str, int]:
