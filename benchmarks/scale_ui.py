@@ -96,8 +96,7 @@ def webserver(house: House) -> Iterator[str]:
             )
             yield url
         finally:
-            process.terminate()
-            process.wait()
+            end(process)
 
 
 @contextmanager
@@ -122,8 +121,17 @@ def browser() -> Iterator[str]:
             yield session
             requests.delete(session, timeout=30)
         finally:
-            driver.terminate()
-            driver.wait()
+            end(driver)
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End a process, by force if it does not listen."""
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def opened(session: str, url: str, shown: str) -> float:
