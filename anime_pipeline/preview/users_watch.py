@@ -69,11 +69,16 @@ class UsersWatch:
     def _watch(self) -> None:
         last_used = time.monotonic()
         while not self._stopped.wait(_LOOK_SECONDS):
-            if self._lock.in_use():
-                last_used = time.monotonic()
-            elif time.monotonic() - last_used >= IDLE_SECONDS and self._retire():
-                self._end()
-                return
+            try:
+                if self._lock.in_use():
+                    last_used = time.monotonic()
+                elif time.monotonic() - last_used >= IDLE_SECONDS and self._retire():
+                    break
+            except FileNotFoundError:
+                break  # the home was removed, so that nobody finds this server any more
+        else:
+            return
+        self._end()
 
     def _retire(self) -> bool:
         with self._lock.starting():

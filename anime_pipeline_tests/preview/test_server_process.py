@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -79,6 +80,16 @@ def test_all_users_of_a_home_share_one_server_and_it_ends_with_the_last(tmp_path
         other.send_signal(signal.SIGKILL)
         wait_until_gone(pid)
     assert not address_file(tmp_path).exists()
+
+
+@needs_pidfd
+def test_a_server_whose_home_was_removed_ends(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with user(home) as one:
+        first_line(one)
+        pid = json.loads(address_file(home).read_text())["pid"]
+        shutil.rmtree(home)
+        wait_until_gone(pid)
 
 
 @needs_pidfd
