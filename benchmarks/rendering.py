@@ -3,7 +3,7 @@
     python benchmarks/rendering.py [--quick] [--json]
 
 Cuts without a model (EmptyImage, ImageAddNoise, SaveImage at 64×64) go through the job ``render_cuts`` in
-runs of 25, as ``anime-pipeline render`` runs them, on a preview server in a process of its own and an
+runs of a batch, as ``anime-pipeline render`` runs them, on a preview server in a process of its own and an
 embedded database; then ``measure_cuts`` measures, judges and checks them. Against that: a bare loop of
 requests on the same server; and stock Dagster with one run per cut, of which a small sample is timed and
 taken per cut (it costs seconds each). Runs that Dagster's UI launches cost a process each on top, which is
@@ -159,15 +159,15 @@ def render_all(settings: Settings, count: int, slug: str) -> float:
 def run_cuts(settings: Settings, job: str, keys: Sequence[str]) -> float:
     """Seconds of a job over cuts; what is new of them is made known to Dagster before."""
     # Imported late: the definitions take their settings from the environment as they are imported.
-    from anime_pipeline.defs.runner import know_pools, run_steps
+    from anime_pipeline.defs.runner import Step, know_pools, run_steps
     from anime_pipeline.defs.studio import Studio
 
     with dg.DagsterInstance.get() as instance:
         know_pools(instance)
         studio = Studio(settings)
-        run_steps(instance, studio, ["sync"])
+        run_steps(instance, studio, [Step("sync")])
         started = time.perf_counter()
-        outcomes = run_steps(instance, studio, [f"{job}={','.join(keys)}"])
+        outcomes = run_steps(instance, studio, [Step(job, keys)])
         seconds = time.perf_counter() - started
     assert not any(outcome.error for outcome in outcomes), outcomes
     return seconds
