@@ -9,8 +9,8 @@ const at = (id) => document.getElementById(id);
 const state = { scenes: [], filter: "all", episode: null };
 
 async function openProject(id) {
-  const episodes = await readAll(`/api/anime/projects/${id}/episodes`);
-  at("episode").replaceChildren(...episodes.filter((one) => !one.omitted).map((one) =>
+  const episodes = (await readAll(`/api/anime/projects/${id}/episodes`)).filter((one) => !one.omitted);
+  at("episode").replaceChildren(...episodes.map((one) =>
     make("option", { value: one.id, title: one.episode_key }, `${one.episode_number}. ${one.title || one.episode_key}`)));
   state.episode = episodes[0] ?? null;
   state.episodes = episodes;
@@ -24,12 +24,8 @@ async function openEpisode() {
     return;
   }
   location.hash = state.episode.episode_key;
-  state.scenes = (await readScenes()).sort((one, other) => one.number - other.number);
-  redraw();
-  await showGates();
+  await refresh();
 }
-
-const readScenes = async () => readAll(`/api/anime/episodes/${state.episode.id}/scenes`);
 
 async function showGates() {
   const key = state.episode.episode_key;
@@ -61,7 +57,8 @@ function open(cut) {
 }
 
 async function refresh() {
-  state.scenes = (await readScenes()).sort((one, other) => one.number - other.number);
+  const scenes = await readAll(`/api/anime/episodes/${state.episode.id}/scenes`);
+  state.scenes = scenes.sort((one, other) => one.number - other.number);
   redraw();
   await showGates();
 }
