@@ -14,6 +14,7 @@ from itertools import count
 from pathlib import Path
 
 import pytest
+from hypothesis import settings as hypothesis_settings
 from sqlalchemy import URL, make_url
 from sqlalchemy.orm import Session
 
@@ -23,6 +24,10 @@ from anime_pipeline.database.session import engine_for
 from anime_pipeline.settings import Settings
 
 _numbers = count(1)
+
+# The same examples for everybody: what fails here fails there. `--hypothesis-profile=default` seeks new ones.
+hypothesis_settings.register_profile("repeatable", derandomize=True)
+hypothesis_settings.load_profile("repeatable")
 
 
 def pytest_configure() -> None:

@@ -10,7 +10,10 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 _CUTS = text("""
-    SELECT p.cut_key, p.kind, t.job_id
+    SELECT p.cut_key, p.kind, t.job_id, t.job_id IS NULL AND EXISTS (
+        SELECT FROM studio.takes a JOIN jobs j ON j.id = a.job_id
+        WHERE a.cut_id = p.cut_id AND a.reproduces_job_id IS NULL AND j.status = 'completed'
+    ) AS has_animatic
     FROM studio.cut_profiles p
     LEFT JOIN LATERAL (
         SELECT t.job_id FROM studio.takes t
@@ -66,7 +69,7 @@ def truth(session: Session, project_id: int, slug: str, phase: str) -> Truth:
     whole = enough and sampled and None not in outcomes
     share = sum(outcome is True for outcome in outcomes) / len(judged) if judged else 0.0
     passed = whole and share >= own.get("phase_pass_rate_minimum", 0.8) - 1e-9
-    told = [(cut.cut_key, cut.job_id, _told(cut, rules, scores)) for cut in cuts]
+    told = [(cut.cut_key, cut.job_id, cut.has_animatic, _told(cut, rules, scores)) for cut in cuts]
     asked = [(rule.metric_name, rule.limit) for rule in rules]
     return Truth(passed, repr((told, asked, sorted(own.items()))))
 
