@@ -22,6 +22,7 @@ LONG = int(os.environ.get("STUDIO_LOOP_EXAMPLES", "0"))
 EXAMPLES, STEPS = (LONG, 100) if LONG else (12, 25)
 
 
+@pytest.mark.timeout(0 if LONG else 300)
 def test_no_order_of_events_breaks_the_loop(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
