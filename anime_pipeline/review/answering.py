@@ -20,6 +20,7 @@ from anime_pipeline.rendering.staleness import FAILING, CutState, states_of
 from anime_pipeline.rendering.templates import TemplateLibrary
 from anime_pipeline.rendering.variants import Further, Variant
 from anime_pipeline.review.budgets import Budget, budgets_of, is_budget_error
+from anime_pipeline.review.inherited_tasks import inherit_tasks
 from anime_pipeline.review.strategies import Cause, Possible, Step, cause_of, choose, said_of
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import CutContext
@@ -216,6 +217,7 @@ def _retaken(
                 raise _NotPlannedError(planned.reason or "the cut cannot be rendered")
             asked.answered_by_job_id = planned.job_id
             session.flush()
+            inherit_tasks(session, asked, [planned.job_id])
             job_id = planned.job_id
     except _NotPlannedError as error:
         return _hand_over(session, failure, str(error), tried.get(key, ()))

@@ -25,6 +25,7 @@ from anime_pipeline.rendering.requests import mark_requested
 from anime_pipeline.rendering.templates import TemplateLibrary
 from anime_pipeline.rendering.variants import Further
 from anime_pipeline.review.directions import RetakeError, RetakeRequest, checked_changes
+from anime_pipeline.review.inherited_tasks import inherit_tasks
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import CutContext
 from anime_pipeline.story.directions import directions_of
@@ -119,6 +120,7 @@ def ask_retake(session: Session, settings: Settings, cut_key: str, request: Reta
         session.flush()
         waiting = [one.job_id for one in planned if one.state == "queued" and one.job_id is not None]
         mark_requested(session, waiting, request.by or "a person")
+        inherit_tasks(session, asked, waiting)
     return _listed(session, [cut_key], [asked.id])[0]
 
 
