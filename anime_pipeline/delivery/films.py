@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Literal
 
 from sqlalchemy.orm import Session
@@ -16,6 +14,7 @@ from anime_pipeline.delivery.screening import screen
 from anime_pipeline.delivery.shown_takes import record_shown_takes
 from anime_pipeline.delivery.timeline import Timeline
 from anime_pipeline.media.film import FilmWriter, MediaInfo
+from anime_pipeline.media.scratch import remove_dead_folders, scratch_folder
 from anime_pipeline.media.store import MediaStore
 from anime_pipeline.quality.override_log import Override
 from anime_pipeline.settings import Settings
@@ -60,10 +59,9 @@ def deliver_film(
 def _encode(
     session: Session, settings: Settings, store: MediaStore, timeline: Timeline, burn_subtitles: bool
 ) -> str:
-    scratch = settings.home / "tmp"
-    scratch.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix="film-", dir=scratch) as folder:
-        path = Path(folder) / "film.mp4"
+    remove_dead_folders(settings.home)  # a killed build leaves as much as the film that it was at
+    with scratch_folder(settings.home, "film-") as folder:
+        path = folder / "film.mp4"
         with FilmWriter(path, timeline.width, timeline.height, timeline.fps) as writer:
             for frame in screen(timeline, store, burn_subtitles):
                 writer.write(frame)

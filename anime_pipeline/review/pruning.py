@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from anime_pipeline.database.session import session_scope
+from anime_pipeline.media.scratch import dead_folders, remove_dead_folders
 from anime_pipeline.media.store import YOUNG_SECONDS, MediaStore
 from anime_pipeline.review.media_references import SHOWING_ROLES, referred_to
 from anime_pipeline.review.retention import Policy, RetentionPlan, retention_plan
@@ -19,7 +18,7 @@ from anime_pipeline.settings import Settings
 
 CHUNK = 1000
 OLD_SECONDS = 86_400.0
-"""An unfinished file or the folder of a film being built is left over when it is older than a day."""
+"""An unfinished file of the store is left over when it is older than a day."""
 
 
 @dataclass(frozen=True)
@@ -87,22 +86,13 @@ def remove_pruned_media(settings: Settings, young_seconds: float = YOUNG_SECONDS
 
 
 def leftovers(settings: Settings) -> list[Path]:
-    """What killed processes left more than a day ago: unfinished files, folders of films being built."""
-    return [*MediaStore.of(settings).leftovers(OLD_SECONDS), *_abandoned_films(settings)]
+    """What killed processes left: unfinished files older than a day, folders of films being built."""
+    return [*MediaStore.of(settings).leftovers(OLD_SECONDS), *dead_folders(settings.home)]
 
 
 def remove_leftovers(settings: Settings) -> int:
     """Remove them; how many."""
-    folders = _abandoned_films(settings)
-    for folder in folders:
-        shutil.rmtree(folder, ignore_errors=True)
-    return len(folders) + MediaStore.of(settings).remove_leftovers(OLD_SECONDS)
-
-
-def _abandoned_films(settings: Settings) -> list[Path]:
-    limit = time.time() - OLD_SECONDS
-    folders = (settings.home / "tmp").glob("film-*")
-    return sorted(folder for folder in folders if folder.is_dir() and folder.stat().st_mtime < limit)
+    return remove_dead_folders(settings.home) + MediaStore.of(settings).remove_leftovers(OLD_SECONDS)
 
 
 def _chunks(job_ids: Sequence[int]) -> Iterator[Sequence[int]]:

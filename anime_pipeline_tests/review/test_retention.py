@@ -341,7 +341,7 @@ def test_leftovers_of_the_killed_go_after_a_day(studio: Studio) -> None:
     (incoming / ".dead.part.png").write_bytes(b"half")
     (film / "film.mp4").write_bytes(b"half")
     then = time.time() - 2 * 86_400
-    for path in (incoming / ".dead.part.png", film):
+    for path in (incoming / ".dead.part.png", film / "film.mp4", film):
         os.utime(path, (then, then))
     assert {path.name for path in leftovers(studio.settings)} == {".dead.part.png", "film-abc"}
     assert prune(studio.settings).leftovers == 2
