@@ -96,7 +96,8 @@ def session(settings: Settings) -> Iterator[Session]:
 
 def _fresh_database(postgres: Settings, home: Path, template: str) -> Iterator[Settings]:
     name = f"test_{next(_numbers)}"
-    _execute(postgres, f"CREATE DATABASE {name} {template}")
+    # Copying the files takes a third of the time that writing them to the log would.
+    _execute(postgres, f"CREATE DATABASE {name} {template} STRATEGY file_copy")
     url = make_url(server.database_url(postgres)).set(database=name)
     fresh = Settings(home=home, database_url=render(url))
     home.mkdir()
