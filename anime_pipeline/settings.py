@@ -10,6 +10,8 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from anime_pipeline.server_access import ServerAccess, access_in, remember
+
 Switch = Literal["on", "off"]
 
 
@@ -47,6 +49,12 @@ class Settings(BaseSettings):
     )
     aesthetic_backend: Literal["laion-v2", "laion-v1"] = Field(
         "laion-v2", description="Aesthetic predictor: LAION's improved one, or the first, which VBench uses."
+    )
+    motion_backend: Literal["dis", "amt-s"] = Field(
+        "dis", description="Interpolator of motion_smoothness: optical flow, or your own copy of AMT-S."
+    )
+    amt_checkout: Path | None = Field(
+        None, description="Your own checkout of MCG-NKU/AMT (CC BY-NC 4.0), which amt-s imports and runs."
     )
     model_memory_gb: float = Field(
         6.0, gt=0, description="Memory for the models of learned metrics; the least used leave first."
@@ -153,7 +161,14 @@ class Settings(BaseSettings):
             raise ValueError(f"{name!r} is no time zone; write it as Europe/Berlin or UTC") from None
         return name
 
-    @field_validator("home", "models_dir", "workflows")
+    @field_validator("comfyui_urls")
+    @classmethod
+    def _let_in(cls, urls: str) -> str:
+        for server in _servers(urls):
+            remember(server)
+        return urls
+
+    @field_validator("home", "models_dir", "workflows", "amt_checkout")
     @classmethod
     def _absolute(cls, path: Path | None) -> Path | None:
         return path.expanduser().absolute() if path is not None else None
@@ -165,8 +180,11 @@ class Settings(BaseSettings):
 
     @property
     def comfyui_server_urls(self) -> tuple[str, ...]:
-        """The configured ComfyUI servers without trailing slashes; empty means the preview server."""
-        return tuple(url.strip().rstrip("/") for url in self.comfyui_urls.split(",") if url.strip())
+        """The configured ComfyUI servers, bare of last slashes and of what lets one in to them.
+
+        Empty means the preview server.
+        """
+        return tuple(server.url for server in _servers(self.comfyui_urls))
 
     @property
     def api_allowed_host_names(self) -> frozenset[str]:
@@ -209,6 +227,10 @@ class Settings(BaseSettings):
     def dagster_home(self) -> Path:
         """Folder that holds dagster.yaml for this home."""
         return self.home / "dagster"
+
+
+def _servers(urls: str) -> list[ServerAccess]:
+    return [access_in(url) for url in _listed(urls)]
 
 
 def _listed(text: str) -> list[str]:

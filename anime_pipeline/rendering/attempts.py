@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import uuid
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from sqlalchemy import select
@@ -22,6 +23,7 @@ from anime_pipeline.rendering.environment import note_environment
 from anime_pipeline.rendering.fleet import FleetServer
 from anime_pipeline.rendering.following import Finished, Follower, is_known
 from anime_pipeline.rendering.preflight import preflight
+from anime_pipeline.rendering.progress import ProgressListener
 from anime_pipeline.rendering.queue import (
     Leased,
     OpenAttempt,
@@ -71,11 +73,10 @@ class Attempt:
         if not self._adopt():
             self._post()
         assert self.prompt_id is not None
-        follower = Follower(
-            self.client, self._fleet_server.listener, self._settings.stall_seconds, self._should_stop
-        )
         graph = self._leased.workflow
-        finished = follower.follow(self.prompt_id, graph, output_nodes(graph), self._on_progress)
+        with self._listener(self.prompt_id) as listener:
+            follower = Follower(self.client, listener, self._settings.stall_seconds, self._should_stop)
+            finished = follower.follow(self.prompt_id, graph, output_nodes(graph), self._on_progress)
         return self._fetched(finished)
 
     def cancel(self) -> None:
@@ -106,6 +107,21 @@ class Attempt:
         self.client, self.adopted, self._server_kind = client, True, open_attempt.server_kind
         self.attempt_id, self.prompt_id = open_attempt.attempt_id, open_attempt.prompt_id
         return True
+
+    @contextmanager
+    def _listener(self, prompt_id: str) -> Iterator[ProgressListener]:
+        """Who hears of the prompt: for one that another worker posted, a listener in that worker's place.
+
+        Without it a long render would look like a stall, since a server tells of a prompt to its client only.
+        """
+        own, client_id = self._fleet_server, None
+        if self.adopted:
+            client_id = self.client.client_id_of(prompt_id)
+        if client_id is None or (self.client is own.client and client_id == own.client_id):
+            yield own.listener
+            return
+        with ProgressListener(self.client.url, client_id) as listener:
+            yield listener
 
     def _client_for(self, attempt: OpenAttempt) -> ComfyClient | None:
         if attempt.server_url == self._fleet_server.server.url:

@@ -18,19 +18,26 @@ from anime_pipeline.rendering.comfyui_errors import (
     rejection,
 )
 from anime_pipeline.rendering.templates import Graph
+from anime_pipeline.server_access import access_to, own_authorities
 
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 30.0
+ASIDE_SECONDS = 10.0
 # A film of many megabytes, or an upload, over a slow line: time-out between two reads, not of the whole.
 TRANSFER_SECONDS = 120.0
 _BLOCK = 1 << 18
+_LET_IN = "name it in ANIME_COMFYUI_URLS with what its proxy asks: https://user:password@host or https://host?token=…"
 
 
 class ComfyClient:
-    """HTTP to one server; may be used from several threads (each has its own connection)."""
+    """HTTP to one server; may be used from several threads (each has its own connection).
+
+    ``url`` may carry user, password and query, which go with each request and are never said.
+    """
 
     def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
+        self._access = access_to(url)
+        self.url = self._access.url
         self._local = threading.local()
         self._uploaded: dict[str, str] = {}
 
@@ -65,6 +72,15 @@ class ComfyClient:
         answer = self._get("/queue")
         return _ids(answer.get("queue_running", [])), _ids(answer.get("queue_pending", []))
 
+    def client_id_of(self, prompt_id: str) -> str | None:
+        """The client that a prompt in the queue was posted for: only that one is told how it goes on."""
+        answer = self._get("/queue")
+        for entry in [*answer.get("queue_running", []), *answer.get("queue_pending", [])]:
+            told = entry[3] if len(entry) > 3 and isinstance(entry[3], dict) else {}
+            if entry[1] == prompt_id and isinstance(told.get("client_id"), str):
+                return cast(str, told["client_id"])
+        return None
+
     def history(self, prompt_id: str) -> dict[str, Any] | None:
         """The history entry of a prompt, or None while there is none."""
         entry = self._get(f"/history/{prompt_id}").get(prompt_id)
@@ -96,11 +112,12 @@ class ComfyClient:
     def upload(self, path: Path, name: str) -> str:
         """Upload an input picture under the name of its content; the name that the server gave it.
 
-        What was sent once by this client is not sent again.
+        What was sent once by this client is not sent again. Nothing is overwritten, since another prompt may
+        be reading the file: of equal bytes the server keeps what it has, others it puts under a free name.
         """
         if name not in self._uploaded:
             with path.open("rb") as file:
-                fields = {"type": "input", "overwrite": "true"}
+                fields = {"type": "input"}
                 files = {"image": (name, file)}
                 with self._request(
                     "POST", "/upload/image", data=fields, files=files, timeout=TRANSFER_SECONDS
@@ -108,7 +125,8 @@ class ComfyClient:
                     if response.status_code == 413:
                         raise RejectedPromptError(
                             f"{self.url} does not take the picture {name}: it is too large",
-                            "make it smaller, or start ComfyUI with a larger --max-upload-size",
+                            "make it smaller, or start ComfyUI with a larger --max-upload-size; a proxy "
+                            "before it may have a limit of its own",
                         )
                     answer = _json(response)
             folder = str(answer.get("subfolder") or "")
@@ -140,6 +158,14 @@ class ComfyClient:
         """Versions and devices."""
         return self._get("/system_stats")
 
+    def told(self, path: str, **params: str) -> Any:
+        """What a route says that not every version has; None where it says nothing."""
+        try:
+            with self._request("GET", path, params=params, timeout=ASIDE_SECONDS) as response:
+                return response.json() if response.ok else None
+        except (ComfyError, ValueError):
+            return None
+
     def _get(self, path: str) -> dict[str, Any]:
         with self._request("GET", path) as response:
             return _json(response)
@@ -150,18 +176,36 @@ class ComfyClient:
 
     @contextmanager
     def _request(
-        self, method: str, path: str, timeout: float = READ_SECONDS, **options: Any
+        self,
+        method: str,
+        path: str,
+        timeout: float = READ_SECONDS,
+        params: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> Iterator[requests.Response]:
-        if not hasattr(self._local, "session"):
-            self._local.session = requests.Session()
-            self._local.session.trust_env = False  # a proxy of the office has no business between the two
         try:
-            with self._local.session.request(
-                method, self.url + path, timeout=(CONNECT_SECONDS, timeout), **options
-            ) as response:
+            with self._session().request(
+                method, self.url + path, timeout=(CONNECT_SECONDS, timeout), allow_redirects=False,
+                params={**(params or {}), **self._access.query}, **options,
+            ) as response:  # fmt: skip
+                # Following it would turn a POST into a GET.
+                if response.is_redirect:
+                    raise ComfyError(
+                        "connection",
+                        f"{self.url} sends on to {response.headers['Location'].partition('?')[0]}",
+                        "name the address that it sends on to",
+                    )
                 yield response
         except requests.RequestException as error:
             raise ComfyConnectionError(self.url, error) from error
+
+    def _session(self) -> requests.Session:
+        if not hasattr(self._local, "session"):
+            session = self._local.session = requests.Session()
+            session.trust_env = False  # a proxy of the office has no business between the two
+            session.headers.update(self._access.headers)
+            session.verify = own_authorities() or True
+        return cast(requests.Session, self._local.session)
 
 
 def _ids(entries: list[list[Any]]) -> list[str]:
@@ -174,13 +218,24 @@ def _json(response: requests.Response, allowed: tuple[int, ...] = (200,)) -> dic
     try:
         answer = response.json()
     except json.JSONDecodeError as error:
-        raise ComfyError("connection", f"{response.url} answered with something that is not JSON") from error
+        raise ComfyError(
+            "connection", f"{_route(response)} answered with something that is no JSON"
+        ) from error
     if not isinstance(answer, dict):
-        raise ComfyError("connection", f"{response.url} answered with JSON that is no object")
+        raise ComfyError("connection", f"{_route(response)} answered with JSON that is no object")
     return answer
 
 
 def _require_ok(response: requests.Response) -> None:
     if response.status_code >= 400:
         said = " ".join(response.text[:200].split())
-        raise ComfyError("connection", f"{response.url} answered {response.status_code} {said}".rstrip())
+        raise ComfyError(
+            "connection",
+            f"{_route(response)} answered {response.status_code} {said}".rstrip(),
+            _LET_IN if response.status_code in (401, 403, 407) else None,
+        )
+
+
+def _route(response: requests.Response) -> str:
+    """What was asked, without the query: a token may be in it."""
+    return str(response.url).partition("?")[0]

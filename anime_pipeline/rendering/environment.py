@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import requests
 from sqlalchemy import text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
@@ -28,7 +27,6 @@ from anime_pipeline.settings import Settings
 Facts = dict[str, Any]
 
 MISSING = "missing"
-_TIMEOUT = (2.0, 10.0)
 _HASHES = ("modelspec.hash_sha256", "sshs_model_hash")
 _log = logging.getLogger(__name__)
 
@@ -64,7 +62,7 @@ def environment_of(client: ComfyClient, object_info: Mapping[str, Any], graph: G
             kind: _shape_sha256(object_info[kind]) if kind in object_info else MISSING
             for kind in sorted({node["class_type"] for node in graph.values()})
         },
-        "models": dict(_model_files(client.url, graph)),
+        "models": dict(_model_files(client, graph)),
     }
 
 
@@ -142,37 +140,26 @@ def _type_of(spec: Any) -> str:
     return kind if isinstance(kind, str) else "COMBO"
 
 
-def _model_files(url: str, graph: Graph) -> Iterator[tuple[str, Any]]:
+def _model_files(client: ComfyClient, graph: Graph) -> Iterator[tuple[str, Any]]:
     """``folder/name`` → what is known of the file, or that the server has no such file."""
     for folder, names in models_of(graph).items():
-        listed = _asked(f"{url}/experiment/models/{folder}") or _asked(f"{url}/models/{folder}")
+        listed = client.told(f"/experiment/models/{folder}") or client.told(f"/models/{folder}")
         if not isinstance(listed, list):
             continue
         files = {one["name"]: one for one in listed if isinstance(one, dict) and "name" in one}
         for name in names:
             if name in files:
                 told = {"bytes": files[name].get("size"), "modified": files[name].get("modified")}
-                yield f"{folder}/{name}", {**told, "sha256": _own_hash(url, folder, name)}
+                yield f"{folder}/{name}", {**told, "sha256": _own_hash(client, folder, name)}
             else:
                 yield (
                     f"{folder}/{name}",
-                    {"sha256": _own_hash(url, folder, name)} if name in listed else MISSING,
+                    {"sha256": _own_hash(client, folder, name)} if name in listed else MISSING,
                 )
 
 
-def _own_hash(url: str, folder: str, name: str) -> str | None:
+def _own_hash(client: ComfyClient, folder: str, name: str) -> str | None:
     """The hash that a safetensors file tells of itself, where it does."""
-    told = _asked(f"{url}/view_metadata/{folder}", filename=name)
+    told = client.told(f"/view_metadata/{folder}", filename=name)
     found = (told.get(key) for key in _HASHES) if isinstance(told, dict) else ()
     return next((str(one).removeprefix("0x").lower() for one in found if one), None)
-
-
-def _asked(url: str, **params: str) -> Any:
-    """A route that not every version has; None where it has not."""
-    try:
-        with requests.Session() as session:
-            session.trust_env = False
-            response = session.get(url, params=params, timeout=_TIMEOUT)
-        return response.json() if response.ok else None
-    except (requests.RequestException, ValueError):
-        return None

@@ -22,6 +22,7 @@ from anime_pipeline.rendering.registry import (
     set_concurrency,
     unknown_server,
 )
+from anime_pipeline.server_access import access_in
 from anime_pipeline.settings import Settings
 
 _URL = re.compile(r"https?://[^/\s,]+(/[^\s,]*)?")
@@ -55,7 +56,16 @@ def checked_url(url: str) -> str:
     """A server's URL without its last slash. Raises ServerError."""
     if not _URL.fullmatch(url.strip()):
         raise ServerError(f"{url} is no URL of a server.", "write it as http://host:8188")
-    return url.strip().rstrip("/")
+    try:
+        access = access_in(url)
+    except ValueError as error:
+        raise ServerError(f"{url} is no URL of a server: {error}.", "write it as http://host:8188") from None
+    if not access.is_open:
+        raise ServerError(
+            f"A password or token for {access.url} would be shown to everybody who sees the fleet.",
+            "name the server with it in ANIME_COMFYUI_URLS of each worker, and here without it",
+        )
+    return access.url
 
 
 def reports(session: Session, settings: Settings) -> list[ServerReport]:

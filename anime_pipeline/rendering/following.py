@@ -16,6 +16,8 @@ FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.02, 0.5
 # History is written up to about 50 ms after a prompt has left the queue; ten times that is certain.
 GRACE_SECONDS = 0.5
 _QUEUE_EVERY_SECONDS = 0.5
+# A prompt that runs and is not heard of for this long has a listener that the server may have forgotten.
+QUIET_SECONDS = 60.0
 _OUTPUT_KINDS = ("images", "gifs", "video", "videos")
 
 
@@ -62,7 +64,8 @@ class Follower:
 
     def _entry(self, prompt_id: str, on_progress: Callable[[float], None] | None) -> dict[str, Any]:
         wait, state, alive = FIRST_WAIT_SECONDS, None, time.monotonic()
-        queue_asked, waits = 0.0, False
+        queue_asked, waits, renewed = 0.0, False, alive
+        heeded = {prompt_id}
         told: float | None = None
         while True:
             entry = self.client.history(prompt_id)
@@ -77,10 +80,14 @@ class Follower:
                 # Only what runs, or moves ahead of this prompt, shows life: others can post to a server
                 # whose worker is dead.
                 waits = prompt_id in pending
+                heeded = {prompt_id, *running} if waits else {prompt_id}
                 ahead = (running, pending[: pending.index(prompt_id)] if waits else None)
                 if ahead != state:
                     state, alive = ahead, now
-            alive = max(alive, self.listener.last_seen(prompt_id) or 0.0)
+            alive = max(alive, self.listener.last_seen(heeded) or 0.0)
+            if not waits and now - max(alive, renewed) > QUIET_SECONDS:
+                self.listener.renew()
+                renewed = now
             if now - alive > self.stall_seconds:
                 stalled = WaitingStallError if waits else ComfyError
                 raise stalled(

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import threading
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from types import TracebackType
-from urllib.parse import quote
+from typing import Any
 
 import websocket
+
+from anime_pipeline.server_access import access_to, own_authorities
 
 _CONNECT_SECONDS = 5.0
 _RECONNECT_SECONDS = (0.2, 1.0, 5.0)
@@ -22,8 +25,10 @@ class ProgressListener:
     """Notes when each prompt of one client last showed a sign of life, and wakes who waits for its end."""
 
     def __init__(self, server_url: str, client_id: str) -> None:
-        base = server_url.replace("http", "ws", 1)
-        self._url = f"{base}/ws?clientId={quote(client_id)}"
+        self._access = access_to(server_url)
+        self._client_id = client_id
+        self._previewed: float | None = None
+        self._renewing = threading.Event()
         self._changed = threading.Condition()
         self._seen: dict[str, float] = {}
         self._fraction: dict[str, float] = {}
@@ -41,10 +46,22 @@ class ProgressListener:
     ) -> None:
         self.close()
 
-    def last_seen(self, prompt_id: str) -> float | None:
-        """time.monotonic() of the newest message about a prompt; None before the first."""
+    def last_seen(self, prompt_ids: Collection[str]) -> float | None:
+        """time.monotonic() of the newest sign of life of any of these prompts; None before the first.
+
+        A preview picture or a line of text names no prompt; it is of the one that runs, and counts for all.
+        """
         with self._changed:
-            return self._seen.get(prompt_id)
+            seen = [self._seen[one] for one in prompt_ids if one in self._seen]
+            return max([*seen, self._previewed] if self._previewed is not None else seen, default=None)
+
+    def renew(self) -> None:
+        """Connect anew, since nothing was heard for long.
+
+        A server that notices late that an earlier connection of this client broke off stops talking to the
+        one that took its place.
+        """
+        self._renewing.set()
 
     def fraction(self, prompt_id: str) -> float | None:
         """How much of the running node is done, 0 to 1; None while unknown."""
@@ -80,34 +97,55 @@ class ProgressListener:
         failures = 0
         while not self._closed.is_set():
             try:
-                self._socket = websocket.create_connection(
-                    self._url, timeout=_CONNECT_SECONDS, http_no_proxy=["*"]
-                )
-                self._socket.settimeout(_LOOK_SECONDS)
+                self._socket = self._connected()
                 failures = 0
-                while not self._closed.is_set():
+                while not self._closed.is_set() and not self._renewing.is_set():
                     with suppress(websocket.WebSocketTimeoutException):
                         self._note(self._socket.recv())
+                self._socket.close(timeout=_LOOK_SECONDS)
             except (websocket.WebSocketException, OSError, ValueError):
-                self._closed.wait(_RECONNECT_SECONDS[min(failures, len(_RECONNECT_SECONDS) - 1)])
                 failures += 1
-        if self._socket is not None:
-            self._socket.close()
+            finally:
+                if self._socket is not None:
+                    self._socket.shutdown()  # type: ignore[no-untyped-call]
+            # Also after a farewell: the server has to forget the old connection before it hears of a new one.
+            self._closed.wait(_RECONNECT_SECONDS[min(max(failures - 1, 0), len(_RECONNECT_SECONDS) - 1)])
+
+    def _connected(self) -> websocket.WebSocket:
+        self._renewing.clear()
+        authorities = own_authorities()
+        # No Origin: where a proxy gives the request another Host, ComfyUI would take it for a foreign page.
+        one = websocket.create_connection(
+            self._access.websocket_url(self._client_id), timeout=_CONNECT_SECONDS, http_no_proxy=["*"],
+            header=dict(self._access.headers), suppress_origin=True,
+            sslopt={"ca_certs": authorities} if authorities else None,
+        )  # fmt: skip
+        one.settimeout(_LOOK_SECONDS)
+        return one
 
     def _note(self, message: str | bytes) -> None:
         if not message:
             raise websocket.WebSocketConnectionClosedException("closed by the server")
         if isinstance(message, bytes):
-            return  # a preview picture
+            with self._changed:
+                self._previewed = time.monotonic()
+            return
+        # Custom nodes send what they like, also under names that ComfyUI uses.
         data = json.loads(message)
-        details = data.get("data") or {}
-        prompt_id = details.get("prompt_id")
-        if not isinstance(prompt_id, str):
+        details = data.get("data") if isinstance(data, dict) else None
+        if not isinstance(details, dict) or not isinstance(prompt_id := details.get("prompt_id"), str):
             return
         with self._changed:
             self._seen[prompt_id] = time.monotonic()
-            if data.get("type") == "progress" and details.get("max"):
-                self._fraction[prompt_id] = min(1.0, float(details["value"]) / float(details["max"]))
+            if data.get("type") == "progress" and (fraction := _fraction(details)) is not None:
+                self._fraction[prompt_id] = fraction
             if data.get("type") in _ENDINGS:
                 self._ended.add(prompt_id)
                 self._changed.notify_all()
+
+
+def _fraction(details: dict[str, Any]) -> float | None:
+    value, most = details.get("value"), details.get("max")
+    if not isinstance(value, (int, float)) or not isinstance(most, (int, float)) or most <= 0:
+        return None
+    return min(1.0, max(0.0, value / most))
