@@ -20,7 +20,7 @@ from anime_pipeline.quality.engines.loop_closure import LoopClosure
 from anime_pipeline.quality.engines.lpips_backends import BACKENDS as LPIPS_BACKENDS
 from anime_pipeline.quality.engines.lpips_backends import default_backend
 from anime_pipeline.quality.engines.media_contract import MediaContract
-from anime_pipeline.quality.engines.motion_smoothness import MotionSmoothness
+from anime_pipeline.quality.engines.motion_smoothness import AmtMotionSmoothness, MotionSmoothness
 from anime_pipeline.quality.engines.palette_adherence import PaletteAdherence
 from anime_pipeline.quality.engines.protocol import Engine, Provenance, Score, TakeFacts
 from anime_pipeline.quality.engines.shot_changes import ShotChanges
@@ -29,6 +29,7 @@ from anime_pipeline.quality.engines.subject_consistency import SubjectConsistenc
 from anime_pipeline.quality.engines.temporal_flicker import TemporalFlicker
 from anime_pipeline.quality.engines.temporal_lpips import TemporalLpips
 from anime_pipeline.quality.engines.weights import missing_files
+from anime_pipeline.quality.engines.weights import remedy as weights_remedy
 from anime_pipeline.settings import get_settings
 
 
@@ -102,7 +103,14 @@ def _style(backend: str) -> Backend:
 _METRICS = (
     _free("media_contract", MediaContract),
     _free("temporal_flicker", TemporalFlicker),
-    _free("motion_smoothness", MotionSmoothness),
+    Metric(
+        "motion_smoothness",
+        (
+            Backend("dis", lambda _: MotionSmoothness()),
+            Backend("amt-s", AmtMotionSmoothness, ("amt-s",), ("torch",)),
+        ),
+        choose=lambda *_: get_settings().motion_backend,
+    ),
     _free("dynamic_degree", DynamicDegree),
     _free("palette_adherence", PaletteAdherence),
     _free("generation_seconds", GenerationSeconds),
@@ -189,7 +197,7 @@ def absence(name: str, backend_name: str, models_dir: Path) -> Score | None:
     """What a metric's backend lacks here, as an unavailable score; None where it can be used."""
     backend = next(entry for entry in _BY_NAME[name].backends if entry.name == backend_name)
     absent = _absent_weights(backend, models_dir)
-    fetching = " && ".join(f"anime-pipeline models fetch {weights}" for weights in absent)
+    fetching = " && ".join(weights_remedy(weights) for weights in absent)
     if backend.build is None:
         reason = f"this version has no engine for {name} ({backend.name}) yet; weights alone do not mend that"
         if absent:

@@ -2,7 +2,7 @@
 
 Nothing here loads a model. A file is used only after its sha256 is that of this catalogue or, where the
 publisher states none, that of the folder's manifest, which the first fetch wrote; so an offline copy is the
-folder with it.
+folder with it. A copy that the user installed himself is his to vouch for: its sha256 goes into each score.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from pathlib import Path
 from typing import Literal
 
 from anime_pipeline.errors import UserError
-from anime_pipeline.quality.engines.weights_catalogue import CATALOGUE, Weights
+from anime_pipeline.quality.engines.weights_catalogue import CATALOGUE as CATALOGUE
+from anime_pipeline.quality.engines.weights_catalogue import Weights
+from anime_pipeline.settings import get_settings
 
 MANIFEST = "manifest.json"
 
-FileState = Literal["verified", "absent", "damaged", "unverified"]
+FileState = Literal["verified", "own copy", "absent", "damaged", "unverified"]
 
 
 class WeightsError(UserError):
@@ -54,7 +56,15 @@ def weights_named(name: str) -> Weights:
 
 def locate(name: str, models_dir: Path) -> tuple[Path, ...]:
     """Where the files of these weights lie, or would."""
-    return tuple(models_dir / file.file for file in weights_named(name).files)
+    entry = weights_named(name)
+    folder = _folder(entry, models_dir)
+    return tuple(folder / file.file for file in entry.files)
+
+
+def remedy(name: str) -> str:
+    """What brings these weights here."""
+    own_copy = weights_named(name).own_copy
+    return own_copy.how if own_copy else f"anime-pipeline models fetch {name}"
 
 
 def missing_files(name: str, models_dir: Path) -> tuple[Path, ...]:
@@ -71,8 +81,8 @@ def verified_paths(name: str, models_dir: Path) -> tuple[Path, ...]:
     """The files of these weights, safe to load. Raises :class:`WeightsError` naming the first that is not."""
     checks = verify(name, models_dir)
     for check in checks:
-        if check.state != "verified":
-            raise WeightsError(check.message, f"anime-pipeline models fetch {name}")
+        if check.state not in ("verified", "own copy"):
+            raise WeightsError(check.message, remedy(name))
     return tuple(check.path for check in checks)
 
 
@@ -112,13 +122,21 @@ def _sha256_of(path: Path, size: int, changed_at: int) -> str:
     return digest.hexdigest()
 
 
+def _folder(entry: Weights, models_dir: Path) -> Path:
+    if entry.own_copy is None:
+        return models_dir
+    folder: Path | None = getattr(get_settings(), entry.own_copy.setting)
+    return folder or Path(f"${entry.own_copy.variable}")  # a message then says where it should have been
+
+
 def _verified_files(entry: Weights, models_dir: Path) -> Iterator[FileCheck]:
     recorded = manifest_hashes(models_dir)
-    for file in entry.files:
-        path = models_dir / file.file
+    for file, path in zip(entry.files, locate(entry.name, models_dir), strict=True):
         expected = file.sha256 or recorded.get(file.file)
         if not path.is_file():
             yield FileCheck(path, "absent", f"{path} is not there")
+        elif entry.own_copy:
+            yield FileCheck(path, "own copy", f"{path}: sha256 {file_sha256(path)[:12]}…, yours to vouch for")
         elif expected is None:
             yield FileCheck(path, "unverified", f"{path}: neither publisher nor {MANIFEST} states its sha256")
         elif (found := file_sha256(path)) != expected:

@@ -20,8 +20,27 @@ class WeightsFile:
 
 
 @dataclass(frozen=True)
+class OwnCopy:
+    """What only the user may install: its licence lets us neither bring nor fetch it, and covers its code.
+
+    ``setting`` names the folder of the user's copy, in which the files lie; ``how`` says what to do.
+    """
+
+    setting: str
+    how: str
+
+    @property
+    def variable(self) -> str:
+        """The environment variable of the setting."""
+        return f"ANIME_{self.setting.upper()}"
+
+
+@dataclass(frozen=True)
 class Weights:
-    """A named set of weights. ``megabytes`` is about what a fetch downloads."""
+    """A named set of weights. ``megabytes`` is about what a fetch downloads.
+
+    ``own_copy`` is there for weights that are never fetched; their files name the code that they run with.
+    """
 
     name: str
     used_by: tuple[str, ...]
@@ -29,15 +48,26 @@ class Weights:
     licence: str
     commercial_use: bool
     files: tuple[WeightsFile, ...]
+    own_copy: OwnCopy | None = None
 
 
 _HUB = "https://huggingface.co"
 _INSIGHTFACE = "https://github.com/deepinsight/insightface/releases/download/model-zoo/buffalo_l.zip"
 _CCIP = f"{_HUB}/deepghs/ccip_onnx/resolve/eb2acdd29af1703388d3d0c04221add322bc9110"
 _CCIP_MODEL = "ccip-caformer-24-randaug-pruned"
+_AMT = "https://github.com/MCG-NKU/AMT"
+_AMT_CHECKPOINT = f"{_HUB}/lalala125/AMT/resolve/main/amt-s.pth"
+_AMT_CODE = (
+    "networks/AMT-S.py",
+    "networks/blocks/raft.py",
+    "networks/blocks/feat_enc.py",
+    "networks/blocks/ifrnet.py",
+    "networks/blocks/multi_flow.py",
+    "utils/flow_utils.py",
+)
 _FACES = f"{_HUB}/deepghs/anime_face_detection/resolve/784dc4c0bb692351ddcdbe6131a050b17d3025d5"
 
-CATALOGUE = (
+CATALOGUE: tuple[Weights, ...] = (
     Weights(
         "buffalo_l", ("face_similarity (arcface)",), 289, "InsightFace: non-commercial research only", False,
         (
@@ -179,6 +209,18 @@ CATALOGUE = (
                 "https://dl.fbaipublicfiles.com/dino/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth",
                 None,
             ),
+        ),
+    ),
+    Weights(
+        "amt-s", ("motion_smoothness (amt-s)",), 12, "CC BY-NC 4.0, code and weights: you install it", False,
+        (
+            WeightsFile("pretrained/amt-s.pth", _AMT_CHECKPOINT, None),
+            *(WeightsFile(file, _AMT, None) for file in _AMT_CODE),
+        ),
+        OwnCopy(
+            "amt_checkout",
+            f"if its licence lets you: git clone {_AMT}, lay {_AMT_CHECKPOINT} into its folder pretrained, "
+            "and set ANIME_AMT_CHECKOUT to the clone",
         ),
     ),
 )  # fmt: skip

@@ -17,6 +17,7 @@ from anime_pipeline.quality.engines.weights import (
     WeightsError,
     file_sha256,
     manifest_hashes,
+    remedy,
     verify,
     weights_named,
 )
@@ -36,10 +37,12 @@ def fetch(
     """Fetch the files of these weights that are not there or are damaged, and return where all of them lie.
 
     An interrupted download goes on where it stopped. A file gets its name only after its sha256 was the
-    expected one. Raises :class:`WeightsError` for an unknown name, a licence without consent, a source out of
-    reach, and a file that is not the expected one.
+    expected one. Raises :class:`WeightsError` for an unknown name, a licence without consent, weights that
+    only the user may install, a source out of reach, and a file that is not the expected one.
     """
     entry = weights_named(name)
+    if entry.own_copy:
+        raise WeightsError(f"{name} is never fetched: its licence is {entry.licence}", remedy(name))
     if not (entry.commercial_use or accept_licence):
         raise WeightsError(
             f"{name} may not be used commercially ({entry.licence})",
