@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import time
 from dataclasses import dataclass
@@ -37,6 +38,12 @@ from anime_pipeline.rendering.registry import (
 IDLE_SECONDS = 0.2
 NOTE_SECONDS = 1.0
 """How often at most a take's progress is written down."""
+# What says that this machine, or the media store, can take no file: no take is at fault, and each would fail.
+_NO_ROOM = frozenset(
+    {
+        errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE, errno.ENFILE,
+    }
+)  # fmt: skip
 _log = logging.getLogger(__name__)
 
 
@@ -191,6 +198,8 @@ class _Turn:
         except (StoppedError, LeaseLostError, *DATABASE_GONE):
             raise
         except Exception as error:
+            if isinstance(error, OSError) and error.errno in _NO_ROOM:
+                raise _no_room(error) from error
             known = error if isinstance(error, ComfyError) else _unexpected(self._leased, error)
             self._clean_up(known)
             return self._failed(known)
@@ -225,6 +234,16 @@ class _Turn:
                 self._attempt.client.free()
             except ComfyError:
                 _log.info("%s could not be asked to free its memory", self._attempt.client.url)
+
+
+def _no_room(error: OSError) -> UserError:
+    """What ends the drain: the attempt stays open, so that what the server has finished is fetched later."""
+    where = f": {error.filename}" if error.filename else ""
+    return UserError(
+        f"renders cannot be stored here: {error.strerror}{where}",
+        "make room for the media store and for temporary files (TMPDIR), then render again: what servers "
+        "have finished is fetched, not rendered again",
+    )
 
 
 def _unexpected(leased: Leased, error: Exception) -> ComfyError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import signal
 import threading
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from anime_pipeline.errors import UserError
 from anime_pipeline.rendering import turns
 from anime_pipeline.rendering.comfyui import ComfyClient
 from anime_pipeline_tests.preview.running import running_preview_server
@@ -150,4 +152,27 @@ def test_a_mistake_of_ours_ends_the_drain_and_releases_everything(
             studio.drain()
     assert len(studio.drain().finished) == 2
     assert studio.renders == 2  # what was rendered already is adopted
+    studio.check_nothing_is_broken()
+
+
+def test_a_full_disk_ends_the_drain_in_words_and_costs_no_take_an_attempt(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All takes of a night would be rendered and thrown away, three times each."""
+    studio.import_(stills(1))
+    studio.plan()
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/media/aa")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("anime_pipeline.media.store.MediaStore.put_file", full)
+        with pytest.raises(UserError, match="No space left on device: /media/aa") as refused:
+            studio.drain()
+    assert "make room" in str(refused.value.remedy)
+    (row,) = studio.query("SELECT status, attempts, error_message FROM render_queue")
+    assert tuple(row) == ("queued", 0, None)
+    assert studio.outcomes() == {None: 1}
+    assert len(studio.drain().finished) == 1
+    assert studio.renders == 1
     studio.check_nothing_is_broken()
