@@ -12,6 +12,7 @@ from anime_pipeline.cli.console import JsonOption, err, out, print_facts, print_
 from anime_pipeline.database.adoption import adopt as adoption
 from anime_pipeline.database.adoption import backup as backups
 from anime_pipeline.database.adoption import rollback as rolling_back
+from anime_pipeline.database.adoption.connections import Which, dagster_url
 from anime_pipeline.database.adoption.environment import verify_environment
 from anime_pipeline.database.adoption.manifest import Backup
 from anime_pipeline.database.adoption.migrating import Migration
@@ -19,6 +20,9 @@ from anime_pipeline.delivery.product_queries import PRODUCT_QUERIES
 from anime_pipeline.errors import UserError
 from anime_pipeline.settings import get_settings
 
+OfDagster = Annotated[
+    bool, typer.Option("--dagster", help="Dagster's own database (runs, events), not the studio's.")
+]
 BackupName = Annotated[str, typer.Argument(help="A backup's name: `anime-pipeline db status` lists them.")]
 
 
@@ -62,10 +66,29 @@ def verify(
 
 
 def back_up(as_json: JsonOption = False) -> None:
-    """Back up the database; it counts once it was restored and compared."""
-    made = backups.back_up(get_settings(), on_event=_say)
-    facts = _backup_facts(made)
-    print_json(facts) if as_json else print_facts(facts)
+    """Back up the database and Dagster's own; a backup counts once it was restored and compared."""
+    settings = get_settings()
+    facts = _backup_facts(backups.back_up(settings, on_event=_say))
+    of_dagster = None
+    try:
+        if dagster_url(settings) is not None:
+            made = backups.back_up(
+                settings, on_event=lambda event: _say(f"Dagster's: {event}"), which="dagster"
+            )
+            of_dagster = _backup_facts(made)
+    except UserError as error:
+        raise UserError(
+            f"The database is backed up in {facts['folder']}; Dagster's is not: {error}", error.remedy
+        ) from error
+    if as_json:
+        print_json({**facts, "dagster": of_dagster})
+        return
+    print_facts(facts)
+    if of_dagster is None:
+        out.print("Dagster has no database yet, so there is none to back up.")
+    else:
+        out.print("Dagster's database:")
+        print_facts(of_dagster)
 
 
 def migrate(as_json: JsonOption = False) -> None:
@@ -91,18 +114,19 @@ def migrate(as_json: JsonOption = False) -> None:
 def rollback(
     backup: BackupName,
     yes: Annotated[bool, typer.Option("--yes", help="Do it, and end the sessions of others.")] = False,
+    of_dagster: OfDagster = False,
     as_json: JsonOption = False,
 ) -> None:
     """Put a backup in the database's place; the replaced database is kept under a dated name."""
-    settings = get_settings()
+    settings, which = get_settings(), _which(of_dagster)
     if not yes:
-        losses = rolling_back.losses(settings, backup)
+        losses = rolling_back.losses(settings, backup, which)
         listed = "".join(f"\n  - {line}" for line in (*losses.changes, *losses.sessions))
         raise UserError(
             f"Rolling back to {losses.backup} sets this aside:{listed or ' nothing, the rows are the same.'}",
-            f"Run `anime-pipeline db rollback {losses.backup} --yes` to do it.",
+            f"Run `anime-pipeline db rollback {losses.backup}{' --dagster' * of_dagster} --yes` to do it.",
         )
-    done = rolling_back.rollback(settings, backup, _say)
+    done = rolling_back.rollback(settings, backup, _say, which)
     facts = asdict(done)
     if as_json:
         print_json(facts)
@@ -114,12 +138,17 @@ def rollback(
 
 def restore_test(
     backup: Annotated[str | None, typer.Argument(help="A backup's name; without it, the newest.")] = None,
+    of_dagster: OfDagster = False,
     as_json: JsonOption = False,
 ) -> None:
     """Restore a backup into a scratch database and compare every table with the manifest."""
-    tested = backups.restore_test(get_settings(), backup, _say)
+    tested = backups.restore_test(get_settings(), backup, _say, _which(of_dagster))
     facts = {"restored": tested.name, "tables": len(tested.manifest.tables), "rows": _rows(tested)}
     print_json(facts) if as_json else print_facts(facts)
+
+
+def _which(of_dagster: bool) -> Which:
+    return "dagster" if of_dagster else "studio"
 
 
 def _backup_facts(made: Backup) -> dict[str, Any]:

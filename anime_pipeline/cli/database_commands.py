@@ -7,10 +7,10 @@ import typer
 from anime_pipeline.cli.console import JsonOption, out, print_facts, print_json
 from anime_pipeline.cli.house import open_house
 from anime_pipeline.database import migrations, server
-from anime_pipeline.database.adoption.connections import domain_url
+from anime_pipeline.database.adoption.connections import Which, domain_url
 from anime_pipeline.database.adoption.manifest import list_backups
 from anime_pipeline.database.session import engine_for
-from anime_pipeline.settings import get_settings
+from anime_pipeline.settings import Settings, get_settings
 
 app = typer.Typer(help="Start, stop, look at, back up and migrate the database.", no_args_is_help=True)
 
@@ -51,6 +51,11 @@ def status(as_json: JsonOption = False) -> None:
         "head": state.head,
         "pending": list(state.pending),
         "tables awaiting migration": earlier,
-        "backups": [f"{backup.name} ({backup.manifest.purpose})" for backup in list_backups(settings)],
+        "backups": _backups(settings, "studio"),
+        "backups of Dagster's database": _backups(settings, "dagster"),
     }
     print_json(facts) if as_json else print_facts(facts)
+
+
+def _backups(settings: Settings, which: Which) -> list[str]:
+    return [f"{backup.name} ({backup.manifest.purpose})" for backup in list_backups(settings, which)]

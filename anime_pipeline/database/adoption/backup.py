@@ -16,7 +16,7 @@ from sqlalchemy import URL, text
 
 from anime_pipeline import __version__
 from anime_pipeline.database import migrations
-from anime_pipeline.database.adoption.connections import domain_url, transaction
+from anime_pipeline.database.adoption.connections import Which, transaction, url_of
 from anime_pipeline.database.adoption.errors import AdoptionError, in_words
 from anime_pipeline.database.adoption.fingerprints import Fingerprint, all_fingerprints
 from anime_pipeline.database.adoption.manifest import (
@@ -59,20 +59,23 @@ def back_up(
     purpose: Purpose = "manual",
     on_event: OnEvent = ignore_event,
     trial: Trial = no_trial,
+    which: Which = "studio",
 ) -> Backup:
-    """Back up the domain database into ``<home>/backups/<UTC time>/`` and restore it once to prove it.
+    """Back up a database into ``<home>/backups/<UTC time>/`` and restore it once to prove it.
 
-    ``trial`` may do as it likes with the restored copy, once that was compared. Raises AdoptionError; the
-    folder then doesn't exist, and the database was only read.
+    Dagster's goes to ``<home>/backups/dagster/<UTC time>/``: each stands for itself, so that a server that is
+    away keeps only its own database from being backed up. ``trial`` may do as it likes with the restored
+    copy, once that was compared. Raises AdoptionError; the folder then doesn't exist, and the database was
+    only read.
     """
-    url = domain_url(settings)
-    with in_words("The backup"), one_at_a_time(settings) as folder:
+    url = url_of(settings, which)
+    with in_words("The backup"), one_at_a_time(settings, which) as folder:
         _sweep(folder)
         taken_at = utc_now()
         partial = folder / f"{_PARTIAL}{taken_at.strftime(NAME_FORMAT)}"
         partial.mkdir(mode=0o700)
         try:
-            manifest = _fill(settings, url, partial, taken_at, purpose, on_event, trial)
+            manifest = _fill(settings, which, url, partial, taken_at, purpose, on_event, trial)
             write_private(partial / MANIFEST, json.dumps(manifest.as_json(), indent=2) + "\n")
             final = _free_name(folder, taken_at)
             partial.rename(final)
@@ -83,17 +86,23 @@ def back_up(
     return Backup(final, manifest)
 
 
-def restore_test(settings: Settings, name: str | None = None, on_event: OnEvent = ignore_event) -> Backup:
+def restore_test(
+    settings: Settings,
+    name: str | None = None,
+    on_event: OnEvent = ignore_event,
+    which: Which = "studio",
+) -> Backup:
     """Restore a backup (default: the newest) into a scratch database and compare it with its manifest."""
-    backup = find_backup(settings, name)
+    backup = find_backup(settings, name, which)
     on_event(f"checking the files of {backup.name}")
     check_files(backup)
-    _restore_once(settings, backup.dump, backup.manifest.tables, on_event)
+    _restore_once(settings, which, backup.dump, backup.manifest.tables, on_event)
     return backup
 
 
 def _fill(
     settings: Settings,
+    which: Which,
     url: URL,
     folder: Path,
     taken_at: datetime,
@@ -131,7 +140,7 @@ def _fill(
     if listed.count(" TABLE DATA ") < len(tables):
         raise AdoptionError("The dump lacks tables that the database has.", "Run the command again.")
     files = {name: describe_file(folder / name) for name in (DUMP, SCHEMA, TABLE_LIST)}
-    where = _restore_once(settings, folder / DUMP, tables, on_event, trial)
+    where = _restore_once(settings, which, folder / DUMP, tables, on_event, trial)
     seconds = {
         "dump": round(dumped - began, 3),
         "restore_test": round(time.perf_counter() - dumped, 3),
@@ -144,12 +153,13 @@ def _fill(
 
 def _restore_once(
     settings: Settings,
+    which: Which,
     dump: Path,
     expected: dict[str, Fingerprint],
     on_event: OnEvent,
     trial: Trial = no_trial,
 ) -> str:
-    with scratch_database(settings) as (scratch, where):
+    with scratch_database(settings, which) as (scratch, where):
         on_event(f"restoring into a scratch database on {where}")
         restore_into(scratch, dump, keep_owners=False)
         on_event("comparing the restored rows")
@@ -164,9 +174,9 @@ def _compression(tools: Tools) -> str:
 
 
 @contextmanager
-def one_at_a_time(settings: Settings) -> Iterator[Path]:
-    """The folder of backups, for the only process of this home that writes or restores one now."""
-    folder = backups_folder(settings)
+def one_at_a_time(settings: Settings, which: Which) -> Iterator[Path]:
+    """A database's folder of backups, for the only process of this home that writes or restores one now."""
+    folder = backups_folder(settings, which)
     with (folder / ".lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""Connections of the adoption: by URL and never pooled, so that none is left when databases are renamed."""
+"""Connections of adoption and backups: never pooled, so that none is left when databases are renamed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Literal
 from sqlalchemy import URL, Connection, Engine, NullPool, create_engine, text
 
 from anime_pipeline.database import server
+from anime_pipeline.database.errors import DatabaseError
 from anime_pipeline.database.external import check_reachable, parse_url
 from anime_pipeline.settings import Settings
 
@@ -16,6 +17,8 @@ APPLICATION = "anime_pipeline adoption"
 # What is reported as done must outlive a crash, also on a server that is set to answer sooner.
 _OPTIONS = "-c timezone=UTC -c synchronous_commit=on"
 Isolation = Literal["READ COMMITTED", "REPEATABLE READ"]
+Which = Literal["studio", "dagster"]
+"""An installation's two databases: the studio's own, and that of Dagster's storage."""
 
 
 def domain_url(settings: Settings) -> URL:
@@ -28,6 +31,29 @@ def domain_url(settings: Settings) -> URL:
     else:
         check_reachable(parse_url(settings.database_url, "ANIME_DATABASE_URL"), "ANIME_DATABASE_URL")
     return parse_url(server.database_url(settings), "ANIME_DATABASE_URL")
+
+
+def dagster_url(settings: Settings) -> URL | None:
+    """The URL of Dagster's database with its server reachable; None where it was never made."""
+    domain = domain_url(settings)
+    url = parse_url(server.dagster_database_url(settings), "ANIME_DAGSTER_DATABASE_URL")
+    if settings.dagster_database_url is None:
+        with autocommit(domain) as connection:
+            asked = text("SELECT EXISTS (SELECT FROM pg_database WHERE datname = :name)")
+            if not connection.scalar(asked, {"name": url.database}):
+                return None
+    check_reachable(url, "ANIME_DAGSTER_DATABASE_URL")
+    return url
+
+
+def url_of(settings: Settings, which: Which) -> URL:
+    """The URL of one of the two, with its server reachable; DatabaseError where it isn't there."""
+    if which == "studio":
+        return domain_url(settings)
+    url = dagster_url(settings)
+    if url is None:
+        raise DatabaseError("Dagster has no database yet.", "`anime-pipeline db start` makes it.")
+    return url
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal
 
+from anime_pipeline.database.adoption.connections import Which
 from anime_pipeline.database.adoption.errors import AdoptionError
 from anime_pipeline.database.adoption.fingerprints import Fingerprint
 from anime_pipeline.settings import Settings
@@ -71,17 +72,20 @@ class Backup:
         return self.folder / DUMP
 
 
-def backups_folder(settings: Settings) -> Path:
-    """Where the backups of a home lie; made for its owner alone."""
+def backups_folder(settings: Settings, which: Which = "studio") -> Path:
+    """Where the backups of a home's database lie, ``backups`` or ``backups/dagster``; for its owner alone."""
     folder = settings.home / "backups"
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if which == "dagster":
+        folder = folder / which
+        folder.mkdir(mode=0o700, exist_ok=True)
     return folder
 
 
-def list_backups(settings: Settings) -> list[Backup]:
+def list_backups(settings: Settings, which: Which = "studio") -> list[Backup]:
     """All backups that count, oldest first; a folder whose manifest can't be read is left out."""
     found = []
-    for path in sorted(backups_folder(settings).glob("[0-9]*Z*")):
+    for path in sorted(backups_folder(settings, which).glob("[0-9]*Z*")):
         try:
             found.append(_read(path))
         except AdoptionError:
@@ -89,18 +93,17 @@ def list_backups(settings: Settings) -> list[Backup]:
     return found
 
 
-def find_backup(settings: Settings, name: str | None = None) -> Backup:
+def find_backup(settings: Settings, name: str | None = None, which: Which = "studio") -> Backup:
     """The backup of that name, or the newest one; AdoptionError where there is none."""
+    place = backups_folder(settings, which)
     if name is None:
-        held = list_backups(settings)
+        held = list_backups(settings, which)
         if not held:
-            raise AdoptionError(
-                f"There is no backup in {backups_folder(settings)}.", "Make one: `anime-pipeline db backup`."
-            )
+            raise AdoptionError(f"There is no backup in {place}.", "Make one: `anime-pipeline db backup`.")
         return held[-1]
-    folder = backups_folder(settings) / name
+    folder = place / name
     if Path(name).name != name or not folder.is_dir():
-        known = ", ".join(backup.name for backup in list_backups(settings)) or "none"
+        known = ", ".join(backup.name for backup in list_backups(settings, which)) or "none"
         raise AdoptionError(f"There is no backup {name!r}.", f"Name one of: {known}.")
     return _read(folder)
 

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterable
 from datetime import datetime
 
+from anime_pipeline.database.adoption.connections import Which
 from anime_pipeline.database.adoption.manifest import Backup, list_backups
 from anime_pipeline.settings import Settings
 
@@ -24,12 +25,12 @@ def kept_times(times: Iterable[datetime]) -> set[datetime]:
     return {*list(days.values())[:DAILY], *list(weeks.values())[:WEEKLY]}
 
 
-def prune(settings: Settings) -> list[str]:
+def prune(settings: Settings, which: Which = "studio") -> list[str]:
     """Remove nightly backups that neither a day nor a week keeps; returns their names.
 
     Backups made by hand or before a migration stay until somebody removes them.
     """
-    nightly = [backup for backup in list_backups(settings) if backup.manifest.purpose == "nightly"]
+    nightly = [backup for backup in list_backups(settings, which) if backup.manifest.purpose == "nightly"]
     kept = kept_times(backup.manifest.taken_at for backup in nightly)
     doomed: list[Backup] = [backup for backup in nightly if backup.manifest.taken_at not in kept]
     for backup in doomed:

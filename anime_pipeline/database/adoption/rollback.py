@@ -11,7 +11,7 @@ from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from anime_pipeline.database.adoption.backup import OnEvent, ignore_event, one_at_a_time
-from anime_pipeline.database.adoption.connections import autocommit, domain_url, quoted, transaction
+from anime_pipeline.database.adoption.connections import Which, autocommit, quoted, transaction, url_of
 from anime_pipeline.database.adoption.errors import UNCHANGED, AdoptionError, in_words
 from anime_pipeline.database.adoption.fingerprints import all_fingerprints
 from anime_pipeline.database.adoption.manifest import NAME_FORMAT, Backup, check_files, find_backup, utc_now
@@ -45,29 +45,32 @@ class RolledBack:
     seconds: float
 
 
-def losses(settings: Settings, name: str) -> Losses:
+def losses(settings: Settings, name: str, which: Which = "studio") -> Losses:
     """What was written since a backup, by counts, largest ids and checksums. Reads only."""
-    backup = find_backup(settings, name)
+    backup = find_backup(settings, name, which)
     check_files(backup)
-    with in_words("Looking at the database"), transaction(domain_url(settings), read_only=True) as connection:
+    url = url_of(settings, which)
+    with in_words("Looking at the database"), transaction(url, read_only=True) as connection:
         return Losses(backup.name, tuple(_changes(connection, backup)), tuple(other_sessions(connection)))
 
 
-def rollback(settings: Settings, name: str, on_event: OnEvent = ignore_event) -> RolledBack:
+def rollback(
+    settings: Settings, name: str, on_event: OnEvent = ignore_event, which: Which = "studio"
+) -> RolledBack:
     """Restore backup ``name`` and put it in the database's place; ends the sessions of others.
 
     The replaced database is kept under a dated name. Raises AdoptionError; the database is then as before.
     """
-    with one_at_a_time(settings):
-        return _roll_back(settings, name, on_event)
+    with one_at_a_time(settings, which):
+        return _roll_back(settings, name, on_event, which)
 
 
-def _roll_back(settings: Settings, name: str, on_event: OnEvent) -> RolledBack:
+def _roll_back(settings: Settings, name: str, on_event: OnEvent, which: Which) -> RolledBack:
     began = time.perf_counter()
-    backup = find_backup(settings, name)
+    backup = find_backup(settings, name, which)
     on_event("looking at what was written since")
-    set_aside = losses(settings, name)
-    url = domain_url(settings)
+    set_aside = losses(settings, name, which)
+    url = url_of(settings, which)
     database = url.database or ""
     restored = beside(database, f"{_MARK}{secrets.token_hex(4)}")
     kept_as = beside(database, f"_replaced_{utc_now().strftime(NAME_FORMAT).lower()}")

@@ -9,7 +9,14 @@ from contextlib import contextmanager, suppress
 from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from anime_pipeline.database.adoption.connections import autocommit, domain_url, quoted, transaction
+from anime_pipeline.database.adoption.connections import (
+    Which,
+    autocommit,
+    domain_url,
+    quoted,
+    transaction,
+    url_of,
+)
 from anime_pipeline.database.adoption.errors import in_words
 from anime_pipeline.settings import Settings
 
@@ -18,12 +25,12 @@ _NAME_BYTES = 63
 
 
 @contextmanager
-def scratch_database(settings: Settings) -> Iterator[tuple[URL, str]]:
+def scratch_database(settings: Settings, which: Which = "studio") -> Iterator[tuple[URL, str]]:
     """An empty database for a trial, and where it is, in words; dropped afterwards.
 
     It lies on the real server where the account may create databases, else on the home's embedded one.
     """
-    url, where = domain_url(settings), "the same server"
+    url, where = url_of(settings, which), "the same server"
     with in_words("Looking for a place for the scratch database"), transaction(url, read_only=True) as asking:
         may_create = asking.scalar(
             text("SELECT rolcreatedb OR rolsuper FROM pg_roles WHERE rolname = current_user")

@@ -1,8 +1,9 @@
-"""A backup every night, kept for seven days and four weeks, and a restore test every week."""
+"""Backups of both databases every night, kept for seven days and four weeks; a restore test every week."""
 
 import dagster as dg
 
 from anime_pipeline.database.adoption.backup import back_up, restore_test
+from anime_pipeline.database.adoption.connections import Which, dagster_url
 from anime_pipeline.database.adoption.retention import prune
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.errors import UserError
@@ -18,9 +19,45 @@ DEFAULT_STATUS = (
 @dg.op
 def make_nightly_backup(context: dg.OpExecutionContext, studio: dg.ResourceParam[Studio]) -> None:
     """Back up, restore it once, then remove the backups that no day and no week keeps."""
+    _back_up(context, studio, "studio")
+
+
+@dg.op
+def make_nightly_backup_of_dagster(context: dg.OpExecutionContext, studio: dg.ResourceParam[Studio]) -> None:
+    """The same for Dagster's own database: runs, events, partitions, cursors. Neither waits for the other."""
+    _back_up(context, studio, "dagster")
+
+
+@dg.op
+def test_newest_backup(context: dg.OpExecutionContext, studio: dg.ResourceParam[Studio]) -> None:
+    """Restore the newest backup into a scratch database and compare every table with its manifest."""
+    _test(context, studio, "studio")
+
+
+@dg.op
+def test_newest_backup_of_dagster(context: dg.OpExecutionContext, studio: dg.ResourceParam[Studio]) -> None:
+    """The same for the newest backup of Dagster's own database."""
+    _test(context, studio, "dagster")
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Back up both databases and thin out old backups.")
+def back_up_database() -> None:
+    make_nightly_backup()
+    make_nightly_backup_of_dagster()
+
+
+@dg.job(executor_def=dg.in_process_executor, description="Prove that the newest backups can be restored.")
+def restore_test_database() -> None:
+    test_newest_backup()
+    test_newest_backup_of_dagster()
+
+
+def _back_up(context: dg.OpExecutionContext, studio: Studio, which: Which) -> None:
     try:
-        backup = back_up(studio.settings, "nightly", context.log.info)
-        removed = prune(studio.settings)
+        if not _is_there(context, studio, which):
+            return
+        backup = back_up(studio.settings, "nightly", context.log.info, which=which)
+        removed = prune(studio.settings, which)
     except UserError as error:
         raise dg.Failure(f"{error} {error.remedy or ''}".strip()) from error
     context.add_output_metadata(
@@ -33,11 +70,11 @@ def make_nightly_backup(context: dg.OpExecutionContext, studio: dg.ResourceParam
     )
 
 
-@dg.op
-def test_newest_backup(context: dg.OpExecutionContext, studio: dg.ResourceParam[Studio]) -> None:
-    """Restore the newest backup into a scratch database and compare every table with its manifest."""
+def _test(context: dg.OpExecutionContext, studio: Studio, which: Which) -> None:
     try:
-        tested = restore_test(studio.settings, on_event=context.log.info)
+        if not _is_there(context, studio, which):
+            return
+        tested = restore_test(studio.settings, on_event=context.log.info, which=which)
     except UserError as error:
         raise dg.Failure(f"{error} {error.remedy or ''}".strip()) from error
     context.add_output_metadata(
@@ -45,14 +82,14 @@ def test_newest_backup(context: dg.OpExecutionContext, studio: dg.ResourceParam[
     )
 
 
-@dg.job(executor_def=dg.in_process_executor, description="Back up the database and thin out old backups.")
-def back_up_database() -> None:
-    make_nightly_backup()
-
-
-@dg.job(executor_def=dg.in_process_executor, description="Prove that the newest backup can be restored.")
-def restore_test_database() -> None:
-    test_newest_backup()
+def _is_there(context: dg.OpExecutionContext, studio: Studio, which: Which) -> bool:
+    """Dagster's storage need not be in our database: a DAGSTER_HOME of one's own may have it elsewhere."""
+    there = which == "studio" or dagster_url(studio.settings) is not None
+    if not there:
+        context.add_output_metadata(
+            {"backup": "none: Dagster's storage is not in this installation's server"}
+        )
+    return there
 
 
 nightly_backup = dg.ScheduleDefinition(
