@@ -78,6 +78,9 @@ class Settings(BaseSettings):
         None,
         description="Where the supervisor reaches our API; unset: http://127.0.0.1:8328/api/anime/echo.",
     )
+    echo_brain_inbox_days: int = Field(
+        90, ge=1, le=36500, description="Days that followed messages of the supervisor are kept."
+    )
     retakes: Switch = Field("on", description="Whether a failed take is answered with a retake by itself.")
     sensors: Switch = Field("on", description="Default state of the sensors and schedules in a new home.")
     story_sync: Switch = Field("on", description="Register new and omitted cuts as partitions.")
