@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,7 +107,7 @@ def prepare(ground: Ground, rows: int) -> None:
     with transaction(ground.url(SOURCE)) as connection:
         driver = connection.connection.dbapi_connection
         assert driver is not None
-        with driver.cursor() as cursor:
+        with closing(driver.cursor()) as cursor:
             cursor.execute((SQL_FOLDER / "0001_v1.up.sql").read_text(encoding="utf-8"))
             cursor.execute(FILL.format(rows=rows))
     ground.execute("VACUUM ANALYZE", database=SOURCE)

@@ -223,7 +223,7 @@ def drained(settings: Settings, cuts: int) -> float:
 
 def idle_part(url: str) -> float:
     """How much of the time between its first start and last end a server did nothing; by its own clock."""
-    spans = []
+    spans: list[tuple[float, float]] = []
     for entry in requests.get(f"{url}/history", timeout=20).json().values():
         times = {kind: data["timestamp"] for kind, data in entry["status"]["messages"]}
         spans.append((times["execution_start"], times["execution_success"]))
