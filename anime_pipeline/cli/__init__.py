@@ -29,6 +29,7 @@ from anime_pipeline.cli import (
     server_commands,
     status_command,
     story_commands,
+    stray_commands,
     take_commands,
     workflow_commands,
 )
@@ -39,6 +40,8 @@ app = typer.Typer(
     name="anime-pipeline",
     help="A small studio's AI-anime production line: rendered, measured, gated and assembled.",
     no_args_is_help=True,
+    # Markdown joins the wrapped lines of a docstring's paragraph.
+    rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
 app.command("demo")(demo_command.demo)
@@ -69,6 +72,7 @@ app.add_typer(retake_commands.app, name="retake")
 app.add_typer(server_commands.app, name="servers")
 app.add_typer(take_commands.app, name="takes")
 adoption_commands.register(database_commands.app)
+stray_commands.register(database_commands.app)
 app.add_typer(database_commands.app, name="db")
 
 

@@ -112,7 +112,6 @@ def create_cluster(home: Path) -> Path:
         shutil.rmtree(staging)
     else:
         made = _initialise(_place_outside(home), account)
-        (made.parent / "home").write_text(f"{home}\n")  # for whoever wonders what this is
         cluster.unlink(missing_ok=True)  # a link to a cluster that somebody removed
         cluster.symlink_to(made)
     return cluster.resolve()

@@ -20,6 +20,7 @@ from anime_pipeline.database.cluster import (
     log_file,
     read_secrets,
 )
+from anime_pipeline.database.cluster_home import note_home
 from anime_pipeline.database.errors import DatabaseError
 from anime_pipeline.database.external import DRIVER, connect, create_database_if_missing
 from anime_pipeline.database.server_log import ServerLog
@@ -90,6 +91,8 @@ class EmbeddedServer:
     def _start_if_needed(self) -> None:
         cluster = cluster_folder(self._home)
         data = cluster.resolve() if cluster.exists() else create_cluster(self._home)
+        if cluster.is_symlink():
+            note_home(data.parent, self._home)
         postmaster.start(data, self._log)
 
     def _create_databases(self) -> None:

@@ -1,0 +1,166 @@
+"""Clusters outside all homes whose home is gone: found, and removed one by one, by name.
+
+A cluster is the only copy of what a studio made. So whatever speaks for its being needed keeps it: a home
+that is there, though it may lead to another cluster by now; a server; a volume that may only not be mounted;
+a home that nobody noted. What is kept can still be removed by hand, by somebody who knows.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+
+from anime_pipeline.database import installation, postmaster
+from anime_pipeline.database.cluster import cluster_folder
+from anime_pipeline.database.cluster_home import NotedHome, noted_home
+from anime_pipeline.database.errors import DatabaseError
+from anime_pipeline.database.mounts import is_mounted, may_be_unmounted, set_up_above
+
+IDLE_SECONDS = 86_400.0
+"""A cluster that was written to since is kept: a home that went today may come back today."""
+_NAME = re.compile(r"[0-9a-f]{12}-[0-9a-f]{8}")
+_LEAVING = "removing-"
+
+
+@dataclass(frozen=True)
+class OutsideCluster:
+    """A cluster that lies outside its home.
+
+    ``bytes`` is what it takes on the disk. ``last_written`` is when its server last noted a checkpoint or its
+    end, or when it was begun. ``kept`` says why it is not removed; None: it is a stray.
+    """
+
+    place: Path
+    home: Path | None
+    bytes: int
+    last_written: datetime
+    kept: str | None
+
+    @property
+    def name(self) -> str:
+        """What it is removed by."""
+        return self.place.name
+
+
+def outside_clusters(own_home: Path) -> list[OutsideCluster]:
+    """All clusters outside homes, strays and others; ``own_home`` is the home of whoever asks.
+
+    Raises DatabaseError where this account may not look.
+    """
+    root = installation.SHARED_ROOT
+    if not root.is_dir():
+        return []
+    places = sorted(
+        place for place in root.iterdir() if _NAME.fullmatch(place.name) and not place.is_symlink()
+    )
+    try:
+        return [_look(place, own_home) for place in places]
+    except PermissionError as error:
+        raise DatabaseError(f"{error.filename} can't be looked at.", "Run the command as root.") from error
+
+
+def find_stray(own_home: Path, name: str) -> OutsideCluster:
+    """The stray of that name; DatabaseError where there is none, or where it is kept, which says why."""
+    found = {cluster.name: cluster for cluster in outside_clusters(own_home)}
+    if name not in found:
+        raise DatabaseError(f"There is no cluster {name!r}.", "`anime-pipeline db strays` lists them.")
+    cluster = found[name]
+    if cluster.kept is not None:
+        raise DatabaseError(
+            f"{name} stays: {cluster.kept}.",
+            f"Where you know that nobody needs it: stop its server, and remove {cluster.place} by hand.",
+        )
+    return cluster
+
+
+def remove_stray(own_home: Path, name: str) -> OutsideCluster:
+    """Remove the stray of that name; raises DatabaseError as :func:`find_stray` does."""
+    stray = find_stray(own_home, name)
+    # Renamed first: a cluster that is half removed must not look like one.
+    leaving = stray.place.rename(stray.place.with_name(f"{_LEAVING}{name}"))
+    for left in leaving.parent.glob(f"{_LEAVING}*"):  # of a removal that was killed, too
+        shutil.rmtree(left)
+    return stray
+
+
+def _look(place: Path, own_home: Path) -> OutsideCluster:
+    noted = noted_home(place)
+    written = _last_written(place)
+    kept = _needed(place / "cluster", noted, own_home)
+    if kept is None and time.time() - written < IDLE_SECONDS:
+        kept = "it was written to within a day"
+    return OutsideCluster(
+        place,
+        noted.home if noted else None,
+        sum(map(_bytes, (place, *place.rglob("*")))),
+        datetime.fromtimestamp(written, timezone.utc),
+        kept,
+    )
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.lstat().st_blocks * 512
+    except FileNotFoundError:  # a server that runs removes files all the time
+        return 0
+
+
+def _last_written(place: Path) -> float:
+    control = place / "cluster" / "global" / "pg_control"
+    return (control if control.exists() else place).stat().st_mtime
+
+
+def _needed(cluster: Path, noted: NotedHome | None, own_home: Path) -> str | None:
+    """Why a cluster is, or may be, needed."""
+    server = postmaster.running(cluster)
+    if server is not None:
+        return f"its server runs (process {server.pid})"
+    if _leads_to(own_home, cluster):
+        return f"{own_home} uses it"
+    if not (cluster / "postmaster.opts").exists():
+        return None  # of a first start that was killed: no server has ever run on it
+    if noted is None:
+        return "its home is not known; a command in that home would note it"
+    return _home_speaks_for_it(cluster, noted) or _may_be_served(cluster)
+
+
+def _home_speaks_for_it(cluster: Path, noted: NotedHome) -> str | None:
+    home = noted.home
+    try:
+        if _is_there(home):
+            uses = "uses it" if _leads_to(home, cluster) else "is there, though it doesn't lead here"
+            return f"its home {home} {uses}"
+        unmounted = set_up_above(home)
+        if noted.mount_point is not None and not is_mounted(noted.mount_point):
+            unmounted = noted.mount_point
+        if unmounted is not None:
+            return f"its home {home} lies on the volume of {unmounted}, which is not mounted"
+        if noted.mount_point is None and may_be_unmounted(home):
+            return f"its home {home} may lie on a volume that is not mounted"
+        for moved in home.parent.glob("*"):
+            if _leads_to(moved, cluster):
+                return f"{moved} uses it"
+    except OSError as error:  # a network's disk that is away, a folder that may not be entered
+        return f"its home {home} can't be looked at ({error.strerror})"
+    return None
+
+
+def _is_there(home: Path) -> bool:
+    """Whether anything is at ``home``, and whether a link above it leads nowhere, as to a volume."""
+    return any(path.is_symlink() and not path.exists() for path in (home, *home.parents)) or home.exists()
+
+
+def _leads_to(home: Path, cluster: Path) -> bool:
+    link = cluster_folder(home)
+    return link.is_symlink() and link.resolve() == cluster.resolve()
+
+
+def _may_be_served(cluster: Path) -> str | None:
+    """A server that was killed leaves its number; one in another container shows no process here."""
+    if (cluster / "postmaster.pid").exists():
+        return "its server was not shut down, or is one of another container (postmaster.pid)"
+    return None
