@@ -171,6 +171,17 @@ def retry(
         raise typer.Exit(1)
 
 
+@inbox_app.command("drop")
+def drop_message(
+    event_id: Annotated[str, typer.Argument(help="The id of a message.")], as_json: JsonOption = False
+) -> None:
+    """Delete a message that was refused, unknown or failed, and that nobody will follow."""
+    house = open_house()
+    with session_scope(house.settings) as session:
+        inbox.drop(session, event_id)
+    print_json({"dropped": event_id}) if as_json else out.print(f"{event_id} is deleted")
+
+
 def echo_supervisor(
     port: Annotated[int, typer.Option(help="0 takes a free one.", min=0, max=65535)] = 8309,
     host: Annotated[str, typer.Option(help="The address to listen on.")] = "127.0.0.1",

@@ -11,10 +11,10 @@ import json
 import logging
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import select, text
+from sqlalchemy import delete, select, text
 from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import InboxMessage
@@ -84,14 +84,14 @@ def receive(
     _one_at_a_time(session, parsed.event_id)
     known = session.get(InboxMessage, parsed.event_id)
     if known is not None and known.state != "failed":
-        receipt = _again(known, parsed, signature)
+        receipt = _again(known, parsed, signature, clock())
         session.commit()
         return receipt
     row = known or InboxMessage(
         event_id=parsed.event_id, source=source, event_type=parsed.event_type, task_id=parsed.task_id,
         body=parsed.body, raw=None if parsed.body is not None else _readable(body),
         body_sha256=parsed.content_sha256, signatures=[signature], state="failed", reason="not done yet",
-        outcome={}, receipts=1,
+        outcome={}, receipts=1, received_at=clock(),
     )  # fmt: skip
     return _follow(session, settings, row, parsed, clock())
 
@@ -115,6 +115,34 @@ def list_messages(session: Session, states: Collection[str] = STATES, limit: int
     """The newest messages in these states, newest first."""
     query = select(InboxMessage).where(InboxMessage.state.in_(list(states)))
     return list(session.scalars(query.order_by(InboxMessage.received_at.desc()).limit(limit)))
+
+
+def drop(session: Session, event_id: str) -> None:
+    """Delete a message that was refused, unknown or failed and that nobody will follow. Raises UserError.
+
+    Sent again, it is followed as if it were new.
+    """
+    _one_at_a_time(session, event_id)
+    row = session.get(InboxMessage, event_id)
+    if row is None:
+        raise UserError(f"The inbox has no message {event_id}.", "anime-pipeline echo inbox list")
+    if row.state == "applied":
+        raise UserError(
+            f"{event_id} is applied: it is kept so that it is not followed twice.",
+            "ANIME_ECHO_BRAIN_INBOX_DAYS says for how long",
+        )
+    session.delete(row)
+
+
+def prune(session: Session, settings: Settings, now: datetime) -> int:
+    """Delete applied messages that came last more than ``echo_brain_inbox_days`` ago; how many.
+
+    A sending within the window in which a signature holds is so never forgotten, since the days are one at
+    least. What was not followed stays until it is retried or dropped.
+    """
+    before = now - timedelta(days=settings.echo_brain_inbox_days)
+    gone = delete(InboxMessage).where(InboxMessage.state == "applied", InboxMessage.received_at < before)
+    return len(session.scalars(gone.returning(InboxMessage.event_id)).all())
 
 
 def _follow(
@@ -162,11 +190,11 @@ def _keep(session: Session, row: InboxMessage, state: State, reason: str) -> Non
     session.commit()
 
 
-def _again(known: InboxMessage, parsed: _Parsed, signature: str) -> Receipt:
+def _again(known: InboxMessage, parsed: _Parsed, signature: str, now: datetime) -> Receipt:
     """The message was here before: another sending of it is answered as the first one was."""
     if signature in known.signatures:
         raise ReplayedError(
-            f"{known.event_id} was received at {known.received_at:%H:%M:%S} UTC with this very signature.",
+            f"{known.event_id} was received before with this very signature.",
             "sign each sending anew",
         )
     if known.body_sha256 != parsed.content_sha256:
@@ -174,6 +202,7 @@ def _again(known: InboxMessage, parsed: _Parsed, signature: str) -> Receipt:
             f"{known.event_id} was received before, with another content.", "give each event an id of its own"
         )
     known.receipts += 1
+    known.received_at = now  # what still comes is not forgotten: see prune
     known.signatures = [*known.signatures, signature]
     return _receipt(known, duplicate=True)
 

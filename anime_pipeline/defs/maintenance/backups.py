@@ -5,6 +5,7 @@ import dagster as dg
 from anime_pipeline.database.adoption.backup import back_up, restore_test
 from anime_pipeline.database.adoption.connections import Which, dagster_url
 from anime_pipeline.database.adoption.retention import prune
+from anime_pipeline.defs.maintenance.tidying import tidy_up
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.errors import UserError
 from anime_pipeline.settings import get_settings
@@ -40,10 +41,14 @@ def test_newest_backup_of_dagster(context: dg.OpExecutionContext, studio: dg.Res
     _test(context, studio, "dagster")
 
 
-@dg.job(executor_def=dg.in_process_executor, description="Back up both databases and thin out old backups.")
+@dg.job(
+    executor_def=dg.in_process_executor,
+    description="Back up both databases, thin out old backups, and remove what nobody needs any more.",
+)
 def back_up_database() -> None:
     make_nightly_backup()
     make_nightly_backup_of_dagster()
+    tidy_up()
 
 
 @dg.job(executor_def=dg.in_process_executor, description="Prove that the newest backups can be restored.")

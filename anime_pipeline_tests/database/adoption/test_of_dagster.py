@@ -127,7 +127,6 @@ def test_the_nightly_job_backs_up_both_and_thins_out_both(studio: Studio, dagste
     purposes = [backup.manifest.purpose for backup in held]
     assert purposes[-2:] == ["manual", "nightly"]
     assert 10 <= purposes.count("nightly") <= 11, "seven days and four weeks"
-    assert all(run_job(restore_test_database, studio).values())
     held[-1].dump.write_bytes(b"")
     assert run_job(restore_test_database, studio) == {
         "test_newest_backup": True, "test_newest_backup_of_dagster": False,
