@@ -18,7 +18,7 @@ from anime_pipeline.media.store import MediaStore
 from anime_pipeline.media.thumbnail import strip_positions, webp_strip
 from anime_pipeline.rendering.budget_refusals import refused_over_budget
 from anime_pipeline.rendering.comfyui import ComfyClient
-from anime_pipeline.rendering.comfyui_errors import ComfyError
+from anime_pipeline.rendering.comfyui_errors import ComfyError, RejectedPromptError
 from anime_pipeline.rendering.environment import note_environment
 from anime_pipeline.rendering.fleet import FleetServer
 from anime_pipeline.rendering.following import Finished, Follower, is_known
@@ -137,7 +137,7 @@ class Attempt:
         leased, server = self._leased, self._fleet_server
         self.client, self._server_kind = server.client, server.server.kind
         preflight(leased.workflow, server.object_info)
-        names = {name: self._upload(name, sha256) for name, sha256 in leased.inputs.items()}
+        names = self._uploaded()
         prompt_id = str(uuid.uuid4())
         with session_scope(self._settings) as session, refused_over_budget():
             self.attempt_id = start_attempt(session, leased, server.server.url, self._server_kind, prompt_id)
@@ -145,10 +145,22 @@ class Attempt:
             raise LeaseLostError
         self.prompt_id = prompt_id
         prefix = f"anime-pipeline/{leased.cut_key}.t{leased.take_number:02d}.{prompt_id[:8]}"
-        self.client.submit(
-            submission_graph(leased.workflow, prefix, names), server.client_id, prompt_id, self._marks()
-        )
+        try:
+            self._submit(prefix, prompt_id, names)
+        except RejectedPromptError as error:
+            if not error.lacks_picture or not names:
+                raise
+            # Somebody has cleared the server's folder of inputs since they were sent.
+            self.client.forget_uploads()
+            self._submit(prefix, prompt_id, self._uploaded())
         note_environment(self._settings, self.attempt_id, self.client, server.object_info, leased.workflow)
+
+    def _submit(self, prefix: str, prompt_id: str, names: Mapping[str, str]) -> None:
+        graph = submission_graph(self._leased.workflow, prefix, names)
+        self.client.submit(graph, self._fleet_server.client_id, prompt_id, self._marks())
+
+    def _uploaded(self) -> dict[str, str]:
+        return {name: self._upload(name, sha256) for name, sha256 in self._leased.inputs.items()}
 
     def _upload(self, name: str, sha256: str) -> str:
         with session_scope(self._settings) as session:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from anime_pipeline.errors import UserError
-from anime_pipeline.rendering.model_files import MODEL_INPUTS
+from anime_pipeline.rendering.model_files import folder_of
 from anime_pipeline.rendering.templates import Graph, title_of
 
 ErrorClass = Literal[
@@ -80,26 +80,32 @@ class WaitingStallError(ComfyError):
 
 
 class RejectedPromptError(ComfyError):
-    """The server will not run this graph."""
+    """The server will not run this graph; ``lacks_picture``: not before an input picture is sent to it."""
 
     def __init__(
-        self, message: str, remedy: str | None = None, error_class: ErrorClass = "validation"
+        self,
+        message: str,
+        remedy: str | None = None,
+        error_class: ErrorClass = "validation",
+        lacks_picture: bool = False,
     ) -> None:
         super().__init__(error_class, message, remedy)
+        self.lacks_picture = lacks_picture
 
 
 def rejection(graph: Graph, answer: dict[str, Any]) -> RejectedPromptError:
     """The error for an answer of ``POST /prompt``, naming node titles and inputs."""
     told = [
-        (error, _said(graph, node_id, error))
+        (error, _said(graph, node_id, error), _missing_model(graph, node_id, error))
         for node_id, node in sorted((answer.get("node_errors") or {}).items())
         for error in node.get("errors", [])
     ]
     if told:
-        models = [error for error, _ in told if _is_missing_model(error)]
-        remedy = "put the file into that folder of ComfyUI's `models`, or name another" if models else None
-        said = "; ".join(dict.fromkeys(text for _, text in told))
-        return RejectedPromptError(said, remedy, "missing_model" if models else "validation")
+        models = list(dict.fromkeys(model for _, _, model in told if model))
+        remedy = f"put {', '.join(models)} into ComfyUI's `models`, or name another" if models else None
+        said = "; ".join(dict.fromkeys(text for _, text, _ in told))
+        lacks_picture = any("Invalid image file" in str(error.get("details")) for error, _, _ in told)
+        return RejectedPromptError(said, remedy, "missing_model" if models else "validation", lacks_picture)
     error = answer.get("error") or {}
     if not isinstance(error, dict):
         error = {"message": str(error)}
@@ -139,6 +145,10 @@ def _said(graph: Graph, node_id: str, error: dict[str, Any]) -> str:
     return f"node “{title}”, input {name}: {error.get('message', error.get('type'))!s}{shown[:300]}"
 
 
-def _is_missing_model(error: dict[str, Any]) -> bool:
-    extra = error.get("extra_info") or {}
-    return error.get("type") == "value_not_in_list" and extra.get("input_name") in MODEL_INPUTS
+def _missing_model(graph: Graph, node_id: str, error: dict[str, Any]) -> str | None:
+    """``folder/file`` where a model is what is not in a list; None for another mistake."""
+    extra, node = error.get("extra_info") or {}, graph.get(node_id)
+    if error.get("type") != "value_not_in_list" or node is None:
+        return None
+    folder = folder_of(node["class_type"], str(extra.get("input_name")))
+    return f"{folder}/{extra.get('received_value')}" if folder is not None else None

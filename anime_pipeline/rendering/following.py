@@ -10,7 +10,7 @@ from typing import Any
 from anime_pipeline.rendering.comfyui import ComfyClient
 from anime_pipeline.rendering.comfyui_errors import ComfyError, WaitingStallError, failure
 from anime_pipeline.rendering.progress import ProgressListener
-from anime_pipeline.rendering.templates import Graph
+from anime_pipeline.rendering.templates import Graph, title_of
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.02, 0.5
 # History is written up to about 50 ms after a prompt has left the queue; ten times that is certain.
@@ -60,7 +60,7 @@ class Follower:
             self.listener.forget(prompt_id)
         if entry.get("status", {}).get("status_str") != "success":
             raise failure(graph, entry)
-        return Finished(_files(entry, output_nodes), _seconds(entry))
+        return Finished(files_of(entry, graph, output_nodes), _seconds(entry))
 
     def _entry(self, prompt_id: str, on_progress: Callable[[float], None] | None) -> dict[str, Any]:
         wait, state, alive = FIRST_WAIT_SECONDS, None, time.monotonic()
@@ -123,15 +123,26 @@ def is_known(client: ComfyClient, prompt_id: str) -> bool:
     return prompt_id in running or prompt_id in pending or client.history(prompt_id) is not None
 
 
-def _files(entry: Mapping[str, Any], output_nodes: list[str]) -> tuple[Mapping[str, str], ...]:
+def files_of(
+    entry: Mapping[str, Any], graph: Graph, output_nodes: list[str]
+) -> tuple[Mapping[str, str], ...]:
+    """The files that these nodes saved, in order. Raises :class:`ComfyError` where there is none."""
     outputs = entry.get("outputs") or {}
-    files = [
-        file
+    named = [
+        (node_id, file)
         for node_id in output_nodes
         for kind in _OUTPUT_KINDS
         for file in (outputs.get(node_id) or {}).get(kind) or []
-        if isinstance(file, dict) and file.get("filename") and file.get("type", "output") == "output"
+        if isinstance(file, dict) and file.get("filename")
     ]
+    files = [file for _, file in named if file.get("type", "output") == "output"]
+    if not files and named:
+        title = title_of(graph[named[0][0]])
+        raise ComfyError(
+            "validation",
+            f"node “{title}” writes previews only, which the server removes when it starts",
+            "let it save (save_output of a Video Combine), or name another node under output_prefix",
+        )
     if not files:
         raise ComfyError("contract", "the server says success but names no output file")
     return tuple(files)

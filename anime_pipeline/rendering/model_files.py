@@ -12,12 +12,16 @@ MODEL_INPUTS = {
     "clip_name1": "text_encoders",
     "clip_name2": "text_encoders",
     "clip_name3": "text_encoders",
+    "clip_name4": "text_encoders",
     "lora_name": "loras",
     "control_net_name": "controlnet",
     "style_model_name": "style_models",
     "upscale_model_name": "upscale_models",
     "gligen_name": "gligen",
     "ipadapter_file": "ipadapter",
+    "audio_encoder_name": "audio_encoders",
+    "hypernetwork_name": "hypernetworks",
+    "photomaker_model_name": "photomaker",
 }
 """Input that names a model file → its folder."""
 
@@ -26,8 +30,17 @@ _BY_CLASS = {
     ("UpscaleModelLoader", "model_name"): "upscale_models",
     ("ADE_AnimateDiffLoaderGen1", "model_name"): "animatediff_models",
     ("ADE_LoadAnimateDiffModel", "model_name"): "animatediff_models",
+    ("ADE_AnimateDiffLoaderWithContext", "model_name"): "animatediff_models",
+    ("LatentUpscaleModelLoader", "model_name"): "latent_upscale_models",
+    ("FrameInterpolationModelLoader", "model_name"): "frame_interpolation",
+    ("ModelPatchLoader", "name"): "model_patches",
 }
 """Inputs whose folder hangs on the class of their node."""
+
+
+def folder_of(class_type: str, name: str) -> str | None:
+    """The folder that a node's input names a model file of; None for an input that names none."""
+    return _BY_CLASS.get((class_type, name), MODEL_INPUTS.get(name))
 
 
 def models_of(graph: Graph) -> dict[str, list[str]]:
@@ -35,7 +48,7 @@ def models_of(graph: Graph) -> dict[str, list[str]]:
     found: dict[str, set[str]] = {}
     for node in graph.values():
         for name, value in node["inputs"].items():
-            folder = _BY_CLASS.get((node["class_type"], name), MODEL_INPUTS.get(name))
+            folder = folder_of(node["class_type"], name)
             if folder is not None and isinstance(value, str):
                 found.setdefault(folder, set()).add(value)
             elif isinstance(value, dict) and value.get("on") and isinstance(value.get("lora"), str):

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from anime_pipeline.rendering.comfyui_errors import ErrorClass, RejectedPromptError
-from anime_pipeline.rendering.model_files import MODEL_INPUTS
+from anime_pipeline.rendering.model_files import folder_of
 from anime_pipeline.rendering.templates import Graph, title_of
 
 
@@ -47,12 +47,13 @@ def _missing_models(
     node: dict[str, Any], declared: Mapping[str, Any]
 ) -> Iterator[tuple[ErrorClass, str, str]]:
     for name, value in node["inputs"].items():
-        offered = choices(declared.get(name))
-        if name in MODEL_INPUTS and isinstance(value, str) and offered is not None and value not in offered:
+        folder = folder_of(node["class_type"], name)
+        offered = choices(declared.get(name)) if folder is not None and isinstance(value, str) else None
+        if offered is not None and value not in offered:
             yield (
                 "missing_model",
                 f"the server has no {value} (node “{title_of(node)}”, input {name})",
-                f"put {value} into models/{MODEL_INPUTS[name]} of ComfyUI",
+                f"put {value} into models/{folder} of ComfyUI",
             )
 
 

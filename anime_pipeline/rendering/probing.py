@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from anime_pipeline.rendering.comfyui import ComfyClient
-from anime_pipeline.rendering.model_files import MODEL_INPUTS
+from anime_pipeline.rendering.model_files import folder_of
 from anime_pipeline.rendering.preflight import choices
 from anime_pipeline.rendering.servers import ServerKind, kind_of
 
@@ -48,12 +48,12 @@ def probe(client: ComfyClient, object_info: Mapping[str, Any] | None = None) -> 
 def models_listed(object_info: Mapping[str, Any]) -> dict[str, list[str]]:
     """The model files that a server offers, by folder, as its loader nodes list them."""
     found: dict[str, set[str]] = {}
-    for node in object_info.values():
+    for kind, node in object_info.items():
         inputs = node.get("input") or {}
         for name, spec in {**(inputs.get("required") or {}), **(inputs.get("optional") or {})}.items():
-            if name in MODEL_INPUTS:
+            if (folder := folder_of(kind, name)) is not None:
                 listed = (choice for choice in choices(spec) or [] if isinstance(choice, str))
-                found.setdefault(MODEL_INPUTS[name], set()).update(listed)
+                found.setdefault(folder, set()).update(listed)
     return {folder: sorted(names) for folder, names in sorted(found.items()) if names}
 
 

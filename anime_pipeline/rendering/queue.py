@@ -178,6 +178,9 @@ def release(session: Session, worker_id: str) -> int:
 
 
 def _free(session: Session, worker_ids: list[str]) -> int:
+    # One at a time: a second that waited for the first's rows would judge them by leases as they were before,
+    # and take one from whoever leased it in between.
+    session.execute(text("SELECT pg_advisory_xact_lock(hashtext('anime_pipeline.free_leases'))"))
     session.execute(
         text(
             "DELETE FROM studio.render_leases WHERE expires_at < clock_timestamp() OR worker_id = ANY(:ids)"

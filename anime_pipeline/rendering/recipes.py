@@ -9,6 +9,7 @@ from typing import Any
 
 from anime_pipeline.preview import DRAWING_VERSION
 from anime_pipeline.rendering.canonical import sha256_of
+from anime_pipeline.rendering.extraction.links import Links, passes_on
 from anime_pipeline.rendering.filling import PREFIX_PLACEHOLDER, Absent, check_serves, fill
 from anime_pipeline.rendering.ingredients import (
     Ingredients,
@@ -98,8 +99,18 @@ def recipe_hash(graph: Graph, inputs: Mapping[str, str], versions: Mapping[str, 
 
 
 def output_nodes(graph: Graph) -> list[str]:
-    """Ids of the nodes that save a stored recipe's result."""
-    return [node_id for node_id, node in graph.items() if PREFIX_PLACEHOLDER in node["inputs"].values()]
+    """Ids of the nodes that save a stored recipe's result, also where the prefix comes to them by a link."""
+    links = Links(graph)
+
+    def is_prefix(node: dict[str, Any], name: str) -> bool:
+        if not isinstance(node["inputs"][name], list):
+            return bool(node["inputs"][name] == PREFIX_PLACEHOLDER)
+        return PREFIX_PLACEHOLDER in (links.text(node, name) or "")
+
+    saving = {node_id: node for node_id, node in graph.items() if not passes_on(node)}
+    return [
+        node_id for node_id, node in saving.items() if any(is_prefix(node, name) for name in node["inputs"])
+    ]
 
 
 def submission_graph(graph: Graph, prefix: str, names: Mapping[str, str]) -> Graph:

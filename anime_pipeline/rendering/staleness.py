@@ -9,6 +9,7 @@ from typing import Any, Literal
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from anime_pipeline.cycle_collection import cycle_collection_paused
 from anime_pipeline.database.models import Take
 from anime_pipeline.media.store import MediaStore
 from anime_pipeline.rendering.failing import with_verdicts
@@ -67,6 +68,7 @@ def cut_states(
     return states_of(session, settings, active_cut_keys(session, scope), check_files)
 
 
+@cycle_collection_paused()
 def states_of(
     session: Session, settings: Settings, keys: Sequence[str], check_files: bool = True
 ) -> list[CutState]:

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+_PIDS = Path("/proc/self/ns/pid")
 
 
 def new_worker_id() -> str:
@@ -28,7 +29,9 @@ def is_dead(worker_id: str) -> bool:
 @lru_cache(maxsize=1)
 def _host() -> str:
     boot = _BOOT_ID.read_text().strip()[:8] if _BOOT_ID.exists() else ""
-    return f"{socket.gethostname()[:60]}/{boot}".replace(":", "_")
+    # Containers may share name and boot, and count their processes each from 1.
+    processes = "".join(filter(str.isdigit, str(_PIDS.readlink()))) if _PIDS.is_symlink() else ""
+    return f"{socket.gethostname()[:60]}/{boot}{processes}".replace(":", "_")
 
 
 def _start_of(pid: int) -> str:

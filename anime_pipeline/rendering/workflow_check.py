@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from anime_pipeline.rendering.model_files import MODEL_INPUTS
+from anime_pipeline.rendering.model_files import folder_of
 from anime_pipeline.rendering.preflight import choices, is_given
 from anime_pipeline.rendering.templates import (
     SHIPPED,
@@ -126,12 +126,12 @@ def _choices(node: dict[str, Any], declared: Mapping[str, Any], filled: set[str]
         offered = choices(declared.get(name))
         if offered is None or not isinstance(value, str) or value in offered:
             continue
-        if name in MODEL_INPUTS:
+        if (folder := folder_of(node["class_type"], name)) is not None:
             # A slot with a model fills it with the production's own; then the graph's is not needed.
             yield Finding(
                 "remark" if name in filled else "mistake",
                 f"the server has no {value} (node “{title_of(node)}”, input {name})",
-                f"put {value} into models/{MODEL_INPUTS[name]} of ComfyUI",
+                f"put {value} into models/{folder} of ComfyUI",
             )
         elif name not in filled:
             yield Finding(

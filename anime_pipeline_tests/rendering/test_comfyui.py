@@ -10,6 +10,7 @@ import pytest
 
 from anime_pipeline.rendering.comfyui import ComfyClient
 from anime_pipeline.rendering.comfyui_errors import ComfyError, failure, rejection
+from anime_pipeline.rendering.following import files_of
 from anime_pipeline.rendering.preflight import preflight
 from anime_pipeline.rendering.servers import render_servers
 from anime_pipeline.rendering.templates import Graph
@@ -111,3 +112,51 @@ def test_servers_are_those_that_answer(settings: Settings, server: RunningServer
     none = settings.model_copy(update={"comfyui_urls": "http://127.0.0.1:9"})
     with pytest.raises(ComfyError, match="no render server can be used"):
         render_servers(none)
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "place"),
+    [
+        ("ADE_AnimateDiffLoaderGen1", "model_name", "animatediff_models/gone.ckpt"),
+        ("CLIPVisionLoader", "clip_name", "clip_vision/gone.ckpt"),
+        ("CheckpointLoaderSimple", "ckpt_name", "checkpoints/gone.ckpt"),
+    ],
+)
+def test_a_model_is_missed_in_the_folder_of_its_node(kind: str, name: str, place: str) -> None:
+    graph = {"1": {"class_type": kind, "inputs": {name: "gone.ckpt"}}}
+    with pytest.raises(ComfyError) as missed:
+        preflight(graph, {kind: {"input": {"required": {name: [["here.ckpt"], {}]}}}})
+    assert missed.value.error_class == "missing_model"
+    assert f"models/{place.partition('/')[0]}" in str(missed.value.remedy)
+    error = {"type": "value_not_in_list", "extra_info": {"input_name": name, "received_value": "gone.ckpt"}}
+    refused = rejection(graph, {"node_errors": {"1": {"errors": [error]}}})
+    assert refused.error_class == "missing_model"
+    assert place in str(refused.remedy)
+    error["extra_info"] = {"input_name": "beta_schedule", "received_value": "odd"}
+    assert rejection(graph, {"node_errors": {"1": {"errors": [error]}}}).error_class == "validation"
+
+
+@pytest.mark.parametrize(
+    "outputs",
+    [
+        {"gifs": [{"filename": "a.mp4", "subfolder": "x", "type": "output", "format": "video/h264-mp4"}]},
+        {"images": [{"filename": "a.mp4", "subfolder": "x", "type": "output"}], "animated": [True]},
+        {"images": [{"filename": "a.png", "type": "temp"}, {"filename": "a.mp4", "type": "output"}]},
+        {"images": [{"filename": "a.mp4", "type": "output"}], "text": ["said"], "audio": [{"filename": "b"}]},
+    ],
+)
+def test_the_file_is_found_wherever_a_node_names_it(outputs: dict[str, Any]) -> None:
+    graph = {"7": {"class_type": "Save", "inputs": {}}}
+    (file,) = files_of({"outputs": {"7": outputs, "8": {"images": [{"filename": "b"}]}}}, graph, ["7"])
+    assert file["filename"] == "a.mp4"
+
+
+def test_a_node_that_writes_previews_only_is_a_mistake_of_the_workflow_and_no_servers_fault() -> None:
+    graph = {"7": {"class_type": "VHS_VideoCombine", "inputs": {}, "_meta": {"title": "Film"}}}
+    entry = {"outputs": {"7": {"gifs": [{"filename": "a.mp4", "subfolder": "", "type": "temp"}]}}}
+    with pytest.raises(ComfyError, match="“Film” writes previews only") as refused:
+        files_of(entry, graph, ["7"])
+    assert refused.value.error_class == "validation"
+    with pytest.raises(ComfyError) as empty:
+        files_of({"outputs": {}}, graph, ["7"])
+    assert empty.value.error_class == "contract"

@@ -191,3 +191,24 @@ def test_nothing_in_the_media_store_is_needed_for_the_queue(studio: Studio, tmp_
     assert expire(studio) == 0
     report = studio.drain(comfyui_urls="http://127.0.0.1:9")  # an empty queue asks no server
     assert (report.finished, report.failed, report.waiting) == ([], [], [])
+
+
+def test_a_worker_in_another_container_of_this_machine_is_not_taken_for_dead(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Containers may share their host's name and boot; each counts its processes from 1."""
+    place = tmp_path / "pid"
+    monkeypatch.setattr(worker_identity, "_PIDS", place)
+
+    def here(container: str) -> str:
+        place.unlink(missing_ok=True)
+        place.symlink_to(f"pid:[{container}]")
+        worker_identity._host.cache_clear()
+        return worker_identity.new_worker_id()
+
+    ours = here("4026531836")
+    gone = ":".join([ours.split(":")[0], "999999999", *ours.split(":")[2:]])
+    assert worker_identity.is_dead(gone)
+    here("4026532999")
+    assert not worker_identity.is_dead(gone)
+    worker_identity._host.cache_clear()

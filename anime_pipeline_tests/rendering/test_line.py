@@ -6,6 +6,8 @@ from __future__ import annotations
 
 from PIL import Image
 
+from anime_pipeline.rendering.events import RenderEvent
+from anime_pipeline.rendering.worker import drain
 from anime_pipeline_tests.rendering.studio import Studio, production, stills
 
 
@@ -148,3 +150,23 @@ def test_a_studios_own_pictures_are_drawn_and_sent_by_content(studio: Studio) ->
     assert {tuple(change.field for change in state.changes) for state in studio.states().values()} == {
         ("scene.background",)
     }
+
+
+def test_a_picture_that_somebody_cleared_away_is_sent_again(studio: Studio) -> None:
+    data = stills(2)
+    Image.new("RGB", (8, 8), (10, 10, 200)).save(studio.folder / "quay.png")
+    data["episodes"][0]["scenes"][0]["background_image"] = "quay.png"
+    studio.import_(data)
+    studio.plan()
+    cleared = []
+
+    def clear(event: RenderEvent) -> None:
+        if event.kind == "finished" and not cleared:
+            cleared.extend(studio.server.home.glob("preview/input/*.png"))
+            for picture in cleared:
+                picture.unlink()
+
+    report = drain(studio.settings.model_copy(update={"prompts_in_flight": 1}), on_event=clear)
+    assert len(cleared) == 1
+    assert len(report.finished) == 2
+    assert studio.outcomes() == {"succeeded": 2}

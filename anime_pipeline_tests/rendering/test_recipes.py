@@ -206,3 +206,13 @@ def test_another_drawing_makes_animatics_stale_and_says_so(monkeypatch: pytest.M
     assert after.recipe_hash != before.recipe_hash
     (change,) = changes_between(before.ingredients, after.ingredients)
     assert (change.field, change.new) == ("renderer.animatic", 999)
+
+
+def test_what_saves_is_found_where_its_prefix_comes_by_a_link() -> None:
+    graph: Any = {
+        "1": {"class_type": "PrimitiveString", "inputs": {"value": PREFIX_PLACEHOLDER}},
+        "2": {"class_type": "SaveVideo", "inputs": {"video": ["4", 0], "filename_prefix": ["1", 0]}},
+        "3": {"class_type": "SaveImage", "inputs": {"images": ["4", 0], "filename_prefix": "else"}},
+        "4": {"class_type": "CLIPTextEncode", "inputs": {"text": f"mail to me{PREFIX_PLACEHOLDER}"}},
+    }
+    assert output_nodes(graph) == ["2"]

@@ -25,6 +25,7 @@ _PRIMITIVES = {
     "easy string": "value", "easy seed": "seed",
 }  # fmt: skip
 _SELECTED = "on_true", "on_false"
+_SWITCHES = "ComfySwitchNode", "ImpactSwitch", "Any Switch (rgthree)"
 _NESTED = 100
 _SQUARE = 1024 * 1024
 
@@ -147,6 +148,12 @@ class Links:
     def _made(self, node: Node, output: int) -> Any:
         maker = _MAKERS.get(node["class_type"])
         return maker(self, node, output) if maker is not None else None
+
+
+def passes_on(node: Node) -> bool:
+    """Whether a node only holds a value, or hands on what it gets."""
+    kind = node["class_type"]
+    return kind in _PRIMITIVES or kind.startswith("Reroute") or kind in _SWITCHES
 
 
 def _looks_like_a_link(given: Any) -> bool:
