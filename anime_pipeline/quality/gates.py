@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from anime_pipeline.cycle_collection import cycle_collection_paused
 from anime_pipeline.database.models import CutProfile, ProjectProfile, Take
 from anime_pipeline.quality.errors import GateNotPassedError, UnknownScopeError
 from anime_pipeline.quality.evidence import CutEvidence, load_evidence, load_evidence_of_takes, within
@@ -79,6 +80,7 @@ class Explanation:
 TAKES = "anime-pipeline takes list CUT tells the jobs of a cut"
 
 
+@cycle_collection_paused()
 def judge_scope(session: Session, scope_key: str, phase: str) -> Verdict:
     """Judge a scene, an episode, a project or a cut, and keep the verdict if it is a new one.
 
@@ -101,6 +103,7 @@ def judge_cut(session: Session, cut_key: str, phase: str, job_id: int | None = N
     return judged[cut_key]
 
 
+@cycle_collection_paused()
 def judge_cuts(
     session: Session, cut_keys: Sequence[str], phase: str, job_ids: Sequence[int] = ()
 ) -> dict[str, Verdict]:
@@ -122,6 +125,7 @@ def latest_verdict(session: Session, scope_key: str, phase: str) -> Verdict | No
     return explain(session, scope_key, phase).latest
 
 
+@cycle_collection_paused()
 def latest_cut_verdicts(session: Session, scope_key: str, phase: str) -> dict[str, Verdict]:
     """The newest stored verdict of each active cut in a scope that has one, by cut key."""
     _, rules, evidence = _look(session, scope_key, phase)
@@ -134,6 +138,7 @@ def latest_cut_verdicts(session: Session, scope_key: str, phase: str) -> dict[st
     return found
 
 
+@cycle_collection_paused()
 def explain(session: Session, scope_key: str, phase: str) -> Explanation:
     """What a gate asks and how each cut stands, judged now and without keeping anything."""
     _, rules, evidence = _look(session, scope_key, phase)

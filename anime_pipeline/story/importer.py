@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
+from anime_pipeline.cycle_collection import cycle_collection_paused
 from anime_pipeline.story.difference import Difference, difference_between
 from anime_pipeline.story.lock import lock_story
 from anime_pipeline.story.mistakes import StoryError
@@ -44,6 +45,7 @@ def apply(session: Session, production: Production, difference: Difference, stor
     session.expire_all()
 
 
+@cycle_collection_paused()
 def _compared(session: Session, production: Production) -> tuple[Rows, Stored, Difference]:
     wanted = wanted_rows(production)
     slug, name = production.project.slug, production.project.name

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from anime_pipeline.cycle_collection import cycle_collection_paused
 from anime_pipeline.story.crosschecks import check
 from anime_pipeline.story.mistakes import ProductionError, ProductionErrors
 from anime_pipeline.story.pictures import Picture, PictureError, Source, read_picture
@@ -18,6 +19,7 @@ from anime_pipeline.story.yaml_reading import Document, Location, Problem, Unrea
 _LARGEST_FILE = 64 * 1024 * 1024
 
 
+@cycle_collection_paused()
 def read_production(path: Path | str) -> Production:
     """The production that a file describes, with its pictures found and hashed.
 

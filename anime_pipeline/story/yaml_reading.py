@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from math import isfinite
 from typing import Any
 
@@ -22,6 +23,7 @@ _MAX_VALUES = 5_000_000
 _INTEGER = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
 _STRING_TAG = "tag:yaml.org,2002:str"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -48,21 +50,28 @@ class UnreadableYamlError(Exception):
 class Document:
     """The data of a YAML text, the line of each value, and duplicate keys and the like."""
 
+    text: str = field(repr=False)
     data: Any = None
-    lines: dict[Location, int] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
 
     def line_of(self, location: Location) -> int:
         """Line of a value, or of the nearest thing around it that is in the file."""
-        while location and location not in self.lines:
+        while location and location not in self._lines:
             location = location[:-1]
-        return self.lines.get(location, 1)
+        return self._lines.get(location, 1)
+
+    @cached_property
+    def _lines(self) -> dict[Location, int]:
+        # The text is read again for them: only of a file with mistakes does anybody ask.
+        lines: dict[Location, int] = {}
+        _Builder(self.text, lines).document()
+        return lines
 
 
 def read_yaml(text: str) -> Document:
     """The one document of a YAML text; raises :class:`UnreadableYamlError` where there is none."""
     try:
-        return _Builder(yaml.parse(text, Loader=_LOADER)).document()
+        return _Builder(text).document()
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise UnreadableYamlError(_syntax_problem(mark.line + 1 if mark else 1, error)) from error
@@ -86,22 +95,26 @@ def _line(event: Any) -> int:
 
 
 class _Builder:
-    def __init__(self, events: Iterator[Any]) -> None:
-        self._events = events
+    """Builds one document; where ``lines`` is given, the line of each value is noted there."""
+
+    def __init__(self, text: str, lines: dict[Location, int] | None = None) -> None:
+        self._events: Iterator[Any] = yaml.parse(text, Loader=_LOADER)
+        self._lines = lines
         self._anchors: dict[str, tuple[Any, int]] = {}
-        self._document = Document()
+        self._document = Document(text)
         self._values = 0
 
     def document(self) -> Document:
         for event in self._events:
             if isinstance(event, yaml.DocumentStartEvent):
-                if self._document.lines:
+                if self._values:
                     raise self._unreadable(event, "a second document begins", "keep one per file")
                 self._document.data = self._value(next(self._events), (), 0)
         return self._document
 
     def _value(self, event: Any, location: Location, depth: int) -> Any:
-        self._document.lines.setdefault(location, _line(event))
+        if self._lines is not None:
+            self._lines.setdefault(location, _line(event))
         before = self._values
         if isinstance(event, yaml.AliasEvent):
             return self._aliased(event)
@@ -134,22 +147,30 @@ class _Builder:
         while not isinstance(event := next(self._events), yaml.MappingEndEvent):
             if not isinstance(event, yaml.ScalarEvent):
                 raise self._unreadable(event, "a key must be a single word or text", "quote the key")
-            key, line = self._text(event), _line(event)
+            key = self._text(event)
             place = (*location, key)
             if key == "<<" and not event.style:
-                merged += self._merged(self._value(next(self._events), place, depth + 1), line, location)
+                source = self._value(next(self._events), place, depth + 1)
+                merged += self._merged(source, _line(event), location)
                 continue
             if key in values:
-                first = self._document.lines[place]
-                problem = Problem(line, place, f"{key} is given twice", f"it is first given in line {first}")
-                self._document.problems.append(problem)
+                self._note_repeated(event, key, place)
                 self._value(next(self._events), (*place, "again"), depth + 1)
                 continue
-            self._document.lines[place] = line
+            if self._lines is not None:
+                self._lines[place] = _line(event)
             values[key] = self._value(next(self._events), place, depth + 1)
         for source in merged:
             values = {**source, **values}
         return values
+
+    def _note_repeated(self, event: Any, key: str, place: Location) -> None:
+        if self._lines is None:
+            first = self._document.line_of(place)
+            problem = Problem(
+                _line(event), place, f"{key} is given twice", f"it is first given in line {first}"
+            )
+            self._document.problems.append(problem)
 
     def _merged(self, value: Any, line: int, location: Location) -> list[dict[str, Any]]:
         sources = value if isinstance(value, list) else [value]
@@ -181,7 +202,7 @@ class _Builder:
 
     def _text(self, event: Any) -> str:
         text: str = event.value
-        if "\0" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        if _UNSTORABLE.search(text):
             raise self._unreadable(event, "a character that cannot be stored", "remove it")
         return text
 
