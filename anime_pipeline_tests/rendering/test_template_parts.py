@@ -10,10 +10,11 @@ import pytest
 
 from anime_pipeline.rendering.extraction.parameters import Sampler, extract
 from anime_pipeline.rendering.extraction.used import Lora
-from anime_pipeline.rendering.recipes import Recipe
+from anime_pipeline.rendering.recipes import Recipe, output_nodes
 from anime_pipeline_tests.rendering.contexts import (
     ANCHOR,
     BACKGROUND,
+    LIBRARY,
     MIKA,
     RAINCOAT_PICTURE,
     TORU,
@@ -45,7 +46,8 @@ def test_without_its_parts_a_still_is_a_plain_one(workflow: str) -> None:
     plain = composed(workflow)
     check_links(plain)
     assert {node["class_type"] for node in plain.workflow.values()} == {
-        "CheckpointLoaderSimple", "CLIPTextEncode", "EmptyLatentImage", "KSampler", "VAEDecode", "SaveImage",
+        "CheckpointLoaderSimple", "CLIPTextEncode", "EmptyLatentImage", "KSampler", "VAEDecode", "ImageScale",
+        "SaveImage",
     }  # fmt: skip
     assert main_of(plain).model == "sd_xl_base_1.0.safetensors"
 
@@ -99,6 +101,28 @@ def test_an_animatediff_loop_is_closed_and_as_long_as_its_cut() -> None:
     assert (found.frames, found.fps) == (16, 24)
     assert main_of(one).motion_model == "mm_sd_v15_v2.ckpt"
     assert inputs_of(one, "Loop")["closed_loop"] is True
+
+
+@pytest.mark.parametrize("size", [(1920, 1080), (854, 480), (1280, 720)])
+@pytest.mark.parametrize(
+    "workflow", ["sdxl-still", "sdxl-still-faceid", "animatediff-loop", "wan-loop", "wan-video", "wan-i2v"]
+)
+def test_each_cut_has_its_own_size_though_models_draw_in_blocks(workflow: str, size: tuple[int, int]) -> None:
+    """A VAE gives whole blocks: 1072 of the 1080 lines that a cut asks for, which breaks its contract."""
+    [kind] = LIBRARY.get(workflow).sidecar.serves
+    block = 16 if workflow == "wan-video" else 8
+    figures = (replace(MIKA, anchor_sha256s=(ANCHOR,)),)
+    one = composed(workflow, kind, width=size[0], height=size[1], figures=figures)
+    (latent,) = (n["inputs"] for n in one.workflow.values() if {"width", "batch_size"} <= set(n["inputs"]))
+    assert all(latent[side] % block == 0 for side in ("width", "height"))
+    assert latent["width"] - size[0] in range(block)
+    assert latent["height"] - size[1] in range(block)
+    fit = inputs_of(one, "Fit")
+    assert (fit["width"], fit["height"], fit["crop"]) == (*size, "center")
+    (saved,) = output_nodes(one.workflow)
+    (made,) = (one.workflow[v[0]] for v in one.workflow[saved]["inputs"].values() if isinstance(v, list))
+    shown = made if made["class_type"] == "ImageScale" else one.workflow[made["inputs"]["images"][0]]
+    assert shown["inputs"] is fit
 
 
 def test_a_film_between_two_frames() -> None:
