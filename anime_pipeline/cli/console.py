@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -17,10 +18,18 @@ from rich.text import Text
 from anime_pipeline.errors import UserError
 
 PIPED_WIDTH = 160
+COLUMN_FRAME = 3
+NARROW_TEXT = 16
+"""Columns of a table: what its frame adds to a column, and the least for one of sentences."""
+
+
+def _width(piped: bool) -> int | None:
+    return PIPED_WIDTH if piped and "COLUMNS" not in os.environ else None
+
 
 # Without markup: what studios name and what errors quote may hold brackets.
-out = Console(markup=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
-err = Console(stderr=True, markup=False, width=None if sys.stderr.isatty() else PIPED_WIDTH)
+out = Console(markup=False, width=_width(not sys.stdout.isatty()))
+err = Console(stderr=True, markup=False, width=_width(not sys.stderr.isatty()))
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
@@ -51,14 +60,31 @@ def _plain(value: object) -> object:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> None:
-    """A table whose states are coloured; numbers are right-aligned."""
+    """A table with coloured states and right-aligned numbers; without rows, a line that says so."""
+    if not rows:
+        out.print(f"{title}: none.")
+        return
     table = Table(title=title, title_justify="left", header_style="bold")
-    for index, name in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[index], int | float) for row in rows)
-        table.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    told = [[row[index] for row in rows if row[index] is not None] for index in range(len(columns))]
+    words = [_width_of_words(name, cells) for name, cells in zip(columns, told, strict=True)]
+    # Where keys and states fit whole, only sentences are wrapped; where they don't, nothing may be cut off.
+    whole = sum(width + COLUMN_FRAME if width else NARROW_TEXT for width in words) < out.width
+    for name, cells, width in zip(columns, told, words, strict=True):
+        numeric = bool(cells) and all(isinstance(value, int | float) for value in cells)
+        no_wrap = whole and bool(width)
+        header = "\n".join(name.split()) if no_wrap and width < len(name) else name
+        table.add_column(header, justify="right" if numeric else "left", overflow="fold", no_wrap=no_wrap)
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     out.print(table)
+
+
+def _width_of_words(name: str, cells: Sequence[object]) -> int:
+    """The width of a column whose cells are one word each; 0 for a column of sentences."""
+    told = [_cell(value).plain for value in cells]
+    if any(" " in text for text in told):
+        return 0
+    return max(map(len, (*name.split(), *told)), default=0)
 
 
 def _cell(value: object) -> Text:
@@ -70,9 +96,16 @@ def _cell(value: object) -> Text:
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
-    """Name and value pairs, one a line."""
+    """Name and value pairs, one a line, the values below each other."""
+    width = max(map(len, facts), default=0)
     for name, value in facts.items():
-        print_labelled(out, name, f" {value}")
+        print_labelled(out, name.ljust(width), f" {_fact(value)}")
+
+
+def _fact(value: object) -> object:
+    if isinstance(value, list | tuple):
+        return ", ".join(map(str, value)) or "none"
+    return "–" if value is None else value
 
 
 def print_labelled(console: Console, label: str, text: str, style: str = "bold") -> None:

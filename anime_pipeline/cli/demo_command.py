@@ -95,7 +95,14 @@ def _print_result(result: DemoResult) -> None:
     for failure in result.failures:
         print_labelled(err, f"{failure.job}:", str(failure.error), "red")
     film: Path | str = result.film.path if result.film else "not built: its gate is not passed"
-    print_facts({"Film": film, "Contact sheet": result.sheet.path, "Dagster UI": "make dev"})
+    print_facts(
+        {
+            "Film": film,
+            "Contact sheet": result.sheet.path,
+            "Review room": ".venv/bin/anime-pipeline api",
+            "Dagster UI": "make dev",
+        }
+    )
 
 
 def _row(key: str, take: TakeScores | None) -> tuple[object, ...]:

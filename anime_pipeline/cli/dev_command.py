@@ -54,6 +54,9 @@ def dev(port: int = typer.Option(None, help="Port of the UI; default: ANIME_UI_P
         "-w", str(REPOSITORY / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(chosen),
     ]  # fmt: skip
     asked_to_stop: list[int] = []
+    # Before the child is there: shells start background jobs deaf to SIGINT, and children inherit it.
+    for heard in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(heard, lambda number, _frame: asked_to_stop.append(number))
     with subprocess.Popen(command, env=house.process_environment(), cwd=REPOSITORY) as process:
 
         def stop(signal_number: int, _frame: object) -> None:
@@ -64,6 +67,8 @@ def dev(port: int = typer.Option(None, help="Port of the UI; default: ANIME_UI_P
 
         signal.signal(signal.SIGINT, stop)
         signal.signal(signal.SIGTERM, stop)
+        if signal.SIGTERM in asked_to_stop:
+            process.send_signal(signal.SIGINT)
         status = process.wait()
     if status and not asked_to_stop:
         raise UserError(f"dagster dev ended with status {status}; its messages are above.")

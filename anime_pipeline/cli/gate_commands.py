@@ -50,8 +50,10 @@ def show(
     if as_json:
         print_json([shown_as_json(one) for one in shown])
         return
-    columns = ("scope", "phase", "now", "cuts", "95 % interval", "why", "kept verdict")
+    columns = ("scope", "phase", "now", "cuts", "why", "kept verdict")
     print_table("Gates", columns, [shown_row(one) for one in shown])
+    if any(one.remedies for one in shown):
+        out.print("What mends them: anime-pipeline gates explain SCOPE PHASE")
 
 
 @app.command()

@@ -15,18 +15,21 @@ SHOWN_CHANGES = 3
 
 
 def shown_row(found: Explanation) -> tuple[object, ...]:
-    """A gate as a row of ``gates show``."""
+    """A gate as a row of ``gates show``; what mends it is left to ``gates explain``."""
     judgement = found.judgement
-    reason = judgement.reason if found.override is None else f"{found.override.said} ({judgement.reason})"
-    cuts = f"{judgement.count('passed')} of {len(judgement.cuts)}"
-    return (found.scope_key, found.phase.name, found.state, cuts, _interval(found), reason, _kept(found))
+    reason = judgement.reason
+    for entry in judgement.missing:
+        reason = reason.replace(f"; {entry.remedy}", "")
+    why = reason if found.override is None else f"{found.override.said} ({reason})"
+    cuts = f"{judgement.count('passed')}/{len(judgement.cuts)}"
+    return (found.scope_key, found.phase.name, found.state, cuts, why, _kept(found))
 
 
 def _interval(found: Explanation) -> str:
     if found.judgement.wilson is None:
-        return "–"
+        return ""
     low, high = found.judgement.wilson
-    return f"{low:.0%} to {high:.0%}"
+    return f" (95 % interval of the share: {low:.0%} to {high:.0%})"
 
 
 def _kept(found: Explanation) -> str | None:
@@ -35,7 +38,7 @@ def _kept(found: Explanation) -> str | None:
         return None
     told = f"{kept.verdict}, {kept.created_at:%Y-%m-%d %H:%M}"
     if not kept.stale:
-        return told
+        return f"{kept.created_at:%Y-%m-%d %H:%M}"
     changes = [str(change) for change in kept.changes[:SHOWN_CHANGES]]
     more = len(kept.changes) - len(changes)
     return f"{told}; stale: " + "; ".join([*changes, *([f"and {more} more"] if more else [])])
@@ -88,7 +91,8 @@ def _picture(pictures: Pictures, job_id: int, frame: int | None) -> dict[str, An
 def print_explanation(found: Explanation, pictures: Pictures) -> None:
     """A gate with all that decides it, for people."""
     judgement = found.judgement
-    out.print(f"{found.scope_key} {found.phase.name}: {found.state}: {judgement.reason}", soft_wrap=True)
+    told = f"{found.scope_key} {found.phase.name}: {found.state}: {judgement.reason}{_interval(found)}"
+    out.print(told, soft_wrap=True)
     if found.override is not None:
         out.print(f"Override {found.override.id}: {found.override.said}", soft_wrap=True)
     rules = [(r.metric, r.comparison.replace("_", " "), r.threshold) for r in found.phase.rules]

@@ -35,7 +35,7 @@ def list_(as_json: JsonOption = False) -> None:
         return
     if not found:
         out.print("No servers: the embedded preview server draws animatics.")
-        out.print("To mend it: anime-pipeline servers add http://host:8188")
+        out.print("To add one: anime-pipeline servers add http://host:8188")
         return
     columns = ("server", "state", "health", "version", "device", "free VRAM", "nodes", "models", "in flight")
     print_table("Servers", (*columns, "last error"), [_row(server) for server in found])

@@ -31,7 +31,7 @@ By = Annotated[str | None, typer.Option(help="Who does it; without it, your acco
 
 @app.command("list")
 def list_(cut: Cut, as_json: JsonOption = False) -> None:
-    """List a cut's takes: their scores, which one stands and why, how each was judged, where its media is."""
+    """List a cut's takes: their scores, which one stands and why, how each was judged."""
     house = open_house()
     keys = cuts_of(house, cut)
     with session_scope(house.settings) as session:
@@ -39,10 +39,10 @@ def list_(cut: Cut, as_json: JsonOption = False) -> None:
     if as_json:
         print_json([_as_json(house, one) for one in listed])
         return
-    columns = ("take", "job", "", "status", "verdict", "score", "renderer", "attempts", "media")
+    columns = ("take", "job", "stands as", "status", "verdict", "score", "renderer", "attempts")
     for key in keys:
         takes = [one for one in listed if one.take.cut_key == key]
-        print_table(f"Takes of {key}", columns, [_row(house, one) for one in takes])
+        print_table(f"Takes of {key}", columns, [_row(one) for one in takes])
         if takes:
             out.print(reason_of(takes), soft_wrap=True)
     if any(one.score and one.score.outdated for one in listed):
@@ -195,7 +195,7 @@ def _print_standing(house: House, selected: dict[str, int | None], as_json: bool
     print_table("Standing takes", ("cut", "why"), rows)
 
 
-def _row(house: House, one: ReviewedTake) -> tuple[object, ...]:
+def _row(one: ReviewedTake) -> tuple[object, ...]:
     take = one.take
     return (
         take.take_number,
@@ -206,7 +206,6 @@ def _row(house: House, one: ReviewedTake) -> tuple[object, ...]:
         one.score.score if one.score else None,
         take.server_kind,
         take.attempts,
-        _media(house, one),
     )
 
 

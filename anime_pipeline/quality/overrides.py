@@ -65,7 +65,10 @@ def override_gate(
             f"anime-pipeline gates explain {scope_key} {phase}",
         )
     if verdict.verdict == "passed":
-        raise DecisionError(f"{scope_key} has passed {phase}: there is nothing to override", "build on it")
+        raise DecisionError(
+            f"{scope_key} has passed {phase}: there is nothing to override",
+            "anime-pipeline gates show says which gates have not passed",
+        )
     if verdict.override is not None and (verdict.override.standing or not standing):
         held = verdict.override
         raise DecisionError(

@@ -1,0 +1,46 @@
+"""Defends what tables and facts look like: keys stay whole where there is room, nothing is ever cut off."""
+
+from __future__ import annotations
+
+from io import StringIO
+
+import pytest
+from rich.console import Console
+
+from anime_pipeline.cli import console
+
+KEY = "lantern-post.e01.s002.c0030"
+COLUMNS = ("cut", "motion smoothness", "why")
+ROWS = [(KEY, 0.99211, "a sentence that is longer than its column " * 3), (KEY, None, None)]
+
+
+@pytest.fixture
+def printed(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> StringIO:
+    """What is printed on a terminal of as many columns as the test asks."""
+    file = StringIO()
+    monkeypatch.setattr(console, "out", Console(file=file, width=request.param, markup=False))
+    return file
+
+
+@pytest.mark.parametrize("printed", [100], indirect=True)
+def test_a_table_folds_sentences_and_keeps_keys_and_headers_whole(printed: StringIO) -> None:
+    console.print_table("Cuts", COLUMNS, ROWS)
+    lines = printed.getvalue().splitlines()
+    assert sum(KEY in line for line in lines) == 2
+    assert "smoothness" in printed.getvalue()
+    assert max(map(len, lines)) <= 100
+
+
+@pytest.mark.parametrize("printed", [40], indirect=True)
+def test_a_narrow_table_breaks_keys_rather_than_cutting_them_off(printed: StringIO) -> None:
+    console.print_table("Cuts", COLUMNS, ROWS[1:])
+    cells = [line.split("│")[1].strip() for line in printed.getvalue().splitlines() if "│" in line]
+    assert "".join(cells) == KEY
+    assert max(map(len, printed.getvalue().splitlines())) <= 40
+
+
+@pytest.mark.parametrize("printed", [100], indirect=True)
+def test_nothing_and_pairs_are_told_in_words_below_each_other(printed: StringIO) -> None:
+    console.print_table("Queue", COLUMNS, [])
+    console.print_facts({"pending": [], "kept as": None, "done": ("a", "b")})
+    assert printed.getvalue() == "Queue: none.\npending  none\nkept as  –\ndone     a, b\n"
