@@ -207,7 +207,8 @@ def _ruling(
     if not total:
         return "incomplete", f"no {kinds} cuts in this scope"
     if missing:
-        return "incomplete", "; ".join(_said(entry) for entry in missing)
+        remedies = (entry.remedy for entry in missing if entry.metric is None and entry.remedy)
+        return "incomplete", "; ".join([*map(_said, missing), *dict.fromkeys(remedies)])
     if total < needed:
         return (
             "incomplete",
@@ -226,7 +227,7 @@ def _said(entry: Missing) -> str:
     if entry.metric is not None:
         return f"{entry.metric} of {count}: {entry.reason}"
     have = "has" if len(entry.cut_keys) == 1 else "have"
-    return f"{count} {have} {entry.reason}" + (f"; {entry.remedy}" if entry.remedy else "")
+    return f"{count} {have} {entry.reason}"
 
 
 def _missing_of_cuts(cuts: Sequence[JudgedCut]) -> list[Missing]:
