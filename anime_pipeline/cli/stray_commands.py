@@ -6,10 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from anime_pipeline.cli.console import JsonOption, out, print_json, print_table
+from anime_pipeline.cli.console import JsonOption, err, out, print_json, print_table
 from anime_pipeline.database.strays import OutsideCluster, find_stray, outside_clusters, remove_stray
 from anime_pipeline.errors import UserError
-from anime_pipeline.settings import get_settings
 
 
 def register(app: typer.Typer) -> None:
@@ -20,7 +19,8 @@ def register(app: typer.Typer) -> None:
 
 def list_strays(as_json: JsonOption = False) -> None:
     """List embedded databases that lie outside their homes, and which of them are strays; removes nothing."""
-    found = outside_clusters(get_settings().home)
+    _say_that_it_takes_a_while()
+    found = outside_clusters()
     if as_json:
         print_json([_facts(one) for one in found])
         return
@@ -41,19 +41,23 @@ def remove(
     as_json: JsonOption = False,
 ) -> None:
     """Remove an embedded database whose home is gone; without --yes it only says what would go."""
-    home = get_settings().home
+    _say_that_it_takes_a_while()
     if not yes:
-        stray = find_stray(home, name)
+        stray = find_stray(name)
         whose = f"of {stray.home}, which is gone" if stray.home else "of a first start that was killed"
         raise UserError(
             f"{name} is the database {whose}: {_megabytes(stray)}, last written "
             f"{stray.last_written:%Y-%m-%d %H:%M} UTC. No copy of it is kept.",
             f"Run `anime-pipeline db remove-stray {name} --yes` to remove it.",
         )
-    removed = remove_stray(home, name)
+    removed = remove_stray(name)
     print_json(_facts(removed)) if as_json else out.print(
         f"{name} is removed: {_megabytes(removed)} are free."
     )
+
+
+def _say_that_it_takes_a_while() -> None:
+    err.print("looking for homes on all that is mounted …", style="dim", soft_wrap=True)
 
 
 def _facts(cluster: OutsideCluster) -> dict[str, Any]:

@@ -1,16 +1,18 @@
 """Clusters outside all homes whose home is gone: found, and removed one by one, by name.
 
 A cluster is the only copy of what a studio made. So whatever speaks for its being needed keeps it: a home
-that is there, though it may lead to another cluster by now; a server; a volume that may only not be mounted;
-a home that nobody noted. What is kept can still be removed by hand, by somebody who knows.
+that is there, though it may lead to another cluster by now; one that was moved or copied, wherever it lies; a
+server; a volume that may only not be mounted; a home that nobody noted. What is kept can still be removed by
+hand, by somebody who knows.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -24,6 +26,8 @@ IDLE_SECONDS = 86_400.0
 """A cluster that was written to since is kept: a home that went today may come back today."""
 _NAME = re.compile(r"[0-9a-f]{12}-[0-9a-f]{8}")
 _LEAVING = "removing-"
+_EVERYWHERE = Path("/")
+_NO_DISKS = ("/proc", "/sys", "/dev")
 
 
 @dataclass(frozen=True)
@@ -46,10 +50,11 @@ class OutsideCluster:
         return self.place.name
 
 
-def outside_clusters(own_home: Path) -> list[OutsideCluster]:
-    """All clusters outside homes, strays and others; ``own_home`` is the home of whoever asks.
+def outside_clusters() -> list[OutsideCluster]:
+    """All clusters outside homes, strays and others.
 
-    Raises DatabaseError where this account may not look.
+    All that is mounted is searched for homes that lead to them: some seconds for a million files. Raises
+    DatabaseError where this account may not look.
     """
     root = installation.SHARED_ROOT
     if not root.is_dir():
@@ -58,14 +63,15 @@ def outside_clusters(own_home: Path) -> list[OutsideCluster]:
         place for place in root.iterdir() if _NAME.fullmatch(place.name) and not place.is_symlink()
     )
     try:
-        return [_look(place, own_home) for place in places]
+        homes = _homes_everywhere() if places else _Homes()
+        return [_look(place, homes) for place in places]
     except PermissionError as error:
         raise DatabaseError(f"{error.filename} can't be looked at.", "Run the command as root.") from error
 
 
-def find_stray(own_home: Path, name: str) -> OutsideCluster:
+def find_stray(name: str) -> OutsideCluster:
     """The stray of that name; DatabaseError where there is none, or where it is kept, which says why."""
-    found = {cluster.name: cluster for cluster in outside_clusters(own_home)}
+    found = {cluster.name: cluster for cluster in outside_clusters()}
     if name not in found:
         raise DatabaseError(f"There is no cluster {name!r}.", "`anime-pipeline db strays` lists them.")
     cluster = found[name]
@@ -77,9 +83,9 @@ def find_stray(own_home: Path, name: str) -> OutsideCluster:
     return cluster
 
 
-def remove_stray(own_home: Path, name: str) -> OutsideCluster:
+def remove_stray(name: str) -> OutsideCluster:
     """Remove the stray of that name; raises DatabaseError as :func:`find_stray` does."""
-    stray = find_stray(own_home, name)
+    stray = find_stray(name)
     # Renamed first: a cluster that is half removed must not look like one.
     leaving = stray.place.rename(stray.place.with_name(f"{_LEAVING}{name}"))
     for left in leaving.parent.glob(f"{_LEAVING}*"):  # of a removal that was killed, too
@@ -87,10 +93,34 @@ def remove_stray(own_home: Path, name: str) -> OutsideCluster:
     return stray
 
 
-def _look(place: Path, own_home: Path) -> OutsideCluster:
+@dataclass
+class _Homes:
+    """The homes that lead to clusters outside, by cluster; and what could not be searched for more."""
+
+    by_cluster: dict[Path, Path] = field(default_factory=dict)
+    unsearched: list[str] = field(default_factory=list)
+
+
+def _homes_everywhere() -> _Homes:
+    found = _Homes()
+
+    def note(error: OSError) -> None:
+        # What root may not enter is a user's own mount. A disk that is away may hold a home.
+        if not isinstance(error, PermissionError | FileNotFoundError):
+            found.unsearched.append(f"{error.filename} ({error.strerror})")
+
+    for folder, names, _ in os.walk(_EVERYWHERE, onerror=note):
+        if folder in _NO_DISKS:
+            names.clear()
+        elif "postgres" in names and (link := cluster_folder(Path(folder))).is_symlink():
+            found.by_cluster[link.resolve()] = Path(folder)
+    return found
+
+
+def _look(place: Path, homes: _Homes) -> OutsideCluster:
     noted = noted_home(place)
     written = _last_written(place)
-    kept = _needed(place / "cluster", noted, own_home)
+    kept = _needed(place / "cluster", noted, homes)
     if kept is None and time.time() - written < IDLE_SECONDS:
         kept = "it was written to within a day"
     return OutsideCluster(
@@ -114,26 +144,28 @@ def _last_written(place: Path) -> float:
     return (control if control.exists() else place).stat().st_mtime
 
 
-def _needed(cluster: Path, noted: NotedHome | None, own_home: Path) -> str | None:
+def _needed(cluster: Path, noted: NotedHome | None, homes: _Homes) -> str | None:
     """Why a cluster is, or may be, needed."""
     server = postmaster.running(cluster)
     if server is not None:
         return f"its server runs (process {server.pid})"
-    if _leads_to(own_home, cluster):
-        return f"{own_home} uses it"
+    user = homes.by_cluster.get(cluster.resolve())
+    if user is not None:
+        return f"{user} uses it"
     if not (cluster / "postmaster.opts").exists():
         return None  # of a first start that was killed: no server has ever run on it
     if noted is None:
         return "its home is not known; a command in that home would note it"
-    return _home_speaks_for_it(cluster, noted) or _may_be_served(cluster)
+    if homes.unsearched:
+        return f"a home that uses it may lie in {', '.join(homes.unsearched)}"
+    return _home_speaks_for_it(noted) or _may_be_served(cluster)
 
 
-def _home_speaks_for_it(cluster: Path, noted: NotedHome) -> str | None:
+def _home_speaks_for_it(noted: NotedHome) -> str | None:
     home = noted.home
     try:
         if _is_there(home):
-            uses = "uses it" if _leads_to(home, cluster) else "is there, though it doesn't lead here"
-            return f"its home {home} {uses}"
+            return f"its home {home} is there, though it doesn't lead here"
         unmounted = set_up_above(home)
         if noted.mount_point is not None and not is_mounted(noted.mount_point):
             unmounted = noted.mount_point
@@ -141,9 +173,6 @@ def _home_speaks_for_it(cluster: Path, noted: NotedHome) -> str | None:
             return f"its home {home} lies on the volume of {unmounted}, which is not mounted"
         if noted.mount_point is None and may_be_unmounted(home):
             return f"its home {home} may lie on a volume that is not mounted"
-        for moved in home.parent.glob("*"):
-            if _leads_to(moved, cluster):
-                return f"{moved} uses it"
     except OSError as error:  # a network's disk that is away, a folder that may not be entered
         return f"its home {home} can't be looked at ({error.strerror})"
     return None
@@ -152,11 +181,6 @@ def _home_speaks_for_it(cluster: Path, noted: NotedHome) -> str | None:
 def _is_there(home: Path) -> bool:
     """Whether anything is at ``home``, and whether a link above it leads nowhere, as to a volume."""
     return any(path.is_symlink() and not path.exists() for path in (home, *home.parents)) or home.exists()
-
-
-def _leads_to(home: Path, cluster: Path) -> bool:
-    link = cluster_folder(home)
-    return link.is_symlink() and link.resolve() == cluster.resolve()
 
 
 def _may_be_served(cluster: Path) -> str | None:

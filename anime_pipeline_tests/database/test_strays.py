@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
 from anime_pipeline.cli import app
-from anime_pipeline.database import installation, mounts, server
+from anime_pipeline.database import installation, mounts, server, strays
 from anime_pipeline.database.cluster import cluster_folder
 from anime_pipeline.database.cluster_home import note_home, noted_home
 from anime_pipeline.database.errors import DatabaseError
@@ -26,16 +27,16 @@ from anime_pipeline.database.strays import (
     remove_stray,
 )
 from anime_pipeline.errors import UserError
-from anime_pipeline.settings import Settings, get_settings
+from anime_pipeline.settings import Settings
 
 NAME = "0123456789ab-01234567"
 
 
 class Machine:
-    """A shared folder with one cluster in it, of a home that was removed, and the home of whoever asks."""
+    """A shared folder with one cluster in it, of a home that was removed."""
 
     def __init__(self, folder: Path) -> None:
-        self.root, self.home, self.own = folder / "lib", folder / "homes" / "gone", folder / "own"
+        self.root, self.home = folder / "lib", folder / "homes" / "gone"
         self.cluster = self.root / NAME / "cluster"
         (self.cluster / "global").mkdir(parents=True)
         (self.home.parent / "other").mkdir(parents=True)
@@ -56,7 +57,7 @@ class Machine:
         cluster_folder(home).symlink_to(self.cluster)
 
     def found(self) -> OutsideCluster:
-        (found,) = outside_clusters(self.own)
+        (found,) = outside_clusters()
         return found
 
 
@@ -65,6 +66,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     made = Machine(tmp_path)
     monkeypatch.setattr(installation, "SHARED_ROOT", made.root)
     monkeypatch.setattr(mounts, "_SET_UP", tmp_path / "fstab")
+    monkeypatch.setattr(strays, "_EVERYWHERE", tmp_path)
     return made
 
 
@@ -74,10 +76,10 @@ def test_a_cluster_whose_home_is_gone_is_a_stray(machine: Machine) -> None:
     assert found.bytes > 15_000
     (machine.root / "programs-18-0123456789ab").mkdir()
     (machine.root / "removing-0123456789ab-89abcdef").mkdir()
-    assert remove_stray(machine.own, NAME) == found
+    assert remove_stray(NAME) == found
     assert [path.name for path in machine.root.iterdir()] == ["programs-18-0123456789ab"]
     with pytest.raises(DatabaseError, match="no cluster"):
-        find_stray(machine.own, NAME)
+        find_stray(NAME)
 
 
 def home_is_there(machine: Machine) -> None:
@@ -88,12 +90,8 @@ def home_uses_it(machine: Machine) -> None:
     machine.link(machine.home)
 
 
-def home_was_renamed(machine: Machine) -> None:
-    machine.link(machine.home.with_name("renamed"))
-
-
-def own_home_uses_it(machine: Machine) -> None:
-    machine.link(machine.own)
+def home_was_moved(machine: Machine) -> None:
+    machine.link(machine.root.parent / "far" / "away" / "moved")
 
 
 def home_is_a_link_to_a_volume(machine: Machine) -> None:
@@ -145,8 +143,7 @@ def it_was_written_today(machine: Machine) -> None:
     [
         (home_is_there, "is there, though it doesn't lead here"),
         (home_uses_it, "gone uses it"),
-        (home_was_renamed, "renamed uses it"),
-        (own_home_uses_it, "own uses it"),
+        (home_was_moved, "away/moved uses it"),
         (home_is_a_link_to_a_volume, "is there"),
         (a_folder_above_is_a_link_to_a_volume, "is there"),
         (volume_is_set_up_and_not_mounted, "homes, which is not mounted"),
@@ -167,7 +164,7 @@ def test_whatever_speaks_for_it_keeps_it(
     assert why in (machine.found().kept or "")
     for refuse in (find_stray, remove_stray):
         with pytest.raises(DatabaseError, match="stays") as caught:
-            refuse(machine.own, NAME)
+            refuse(NAME)
     assert str(machine.root / NAME) in (caught.value.remedy or "")
     assert (machine.cluster / "anime.json").exists()
 
@@ -176,10 +173,26 @@ def test_a_home_that_cannot_be_looked_at_keeps_it(machine: Machine, monkeypatch:
     """As a network's disk that is away."""
 
     def stale(path: Path) -> bool:
-        raise OSError(116, "Stale file handle")
+        raise OSError(errno.ESTALE, "Stale file handle")
 
     monkeypatch.setattr("anime_pipeline.database.strays._is_there", stale)
     assert "can't be looked at (Stale file handle)" in (machine.found().kept or "")
+
+
+def test_a_disk_that_cannot_be_searched_keeps_it(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    walk = os.walk
+
+    def away(top: Path, onerror: Callable[[OSError], None]) -> Iterator[tuple[str, list[str], list[str]]]:
+        onerror(PermissionError(errno.EACCES, "Permission denied", "/run/user/1000/gvfs"))
+        if disk_is_away:
+            onerror(OSError(errno.EIO, "Input/output error", "/mnt/disk"))
+        return walk(top)
+
+    monkeypatch.setattr(os, "walk", away)
+    disk_is_away = False
+    assert machine.found().kept is None
+    disk_is_away = True
+    assert "may lie in /mnt/disk (Input/output error)" in (machine.found().kept or "")
 
 
 def test_a_server_that_runs_keeps_it(machine: Machine) -> None:
@@ -220,7 +233,9 @@ def test_a_volume_that_is_unmounted_and_mounted_again(machine: Machine) -> None:
     assert f"on the volume of {volume}, which is not mounted" in (machine.found().kept or "")
 
 
-def test_a_start_notes_the_home_that_it_was_moved_to(machine: Machine, embedded_settings: Settings) -> None:
+def test_a_start_notes_the_home_that_it_was_moved_to(
+    machine: Machine, embedded_settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A home was copied or renamed, and its database is that of the one that uses it."""
     server.ensure_server(embedded_settings)
     server.stop_server(embedded_settings)
@@ -232,23 +247,18 @@ def test_a_start_notes_the_home_that_it_was_moved_to(machine: Machine, embedded_
         folder.chmod(0o755)
     server.ensure_server(embedded_settings)
     server.stop_server(embedded_settings)
+    monkeypatch.setattr(strays, "_EVERYWHERE", embedded_settings.home.parent)
     assert machine.found().home == embedded_settings.home
     assert "uses it" in (machine.found().kept or "")
 
 
-def test_the_commands_ask_for_the_name_and_a_yes(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("ANIME_HOME", str(machine.own))
-    get_settings.cache_clear()
-    try:
-        (listed,) = json.loads(CliRunner().invoke(app, ["db", "strays", "--json"]).stdout)
-        assert (listed["name"], listed["home"], listed["stray"]) == (NAME, str(machine.home), True)
-        assert "stray" in CliRunner().invoke(app, ["db", "strays"]).stdout
-        asked = CliRunner().invoke(app, ["db", "remove-stray", NAME]).exception
-        assert isinstance(asked, UserError)
-        assert "--yes" in (asked.remedy or "")
-        assert machine.cluster.exists()
-        assert "removed" in CliRunner().invoke(app, ["db", "remove-stray", NAME, "--yes"]).stdout
-        assert not machine.cluster.exists()
-        assert not machine.own.exists(), "nobody's home was made by asking"
-    finally:
-        get_settings.cache_clear()
+def test_the_commands_ask_for_the_name_and_a_yes(machine: Machine) -> None:
+    (listed,) = json.loads(CliRunner().invoke(app, ["db", "strays", "--json"]).stdout)
+    assert (listed["name"], listed["home"], listed["stray"]) == (NAME, str(machine.home), True)
+    assert "stray" in CliRunner().invoke(app, ["db", "strays"]).stdout
+    asked = CliRunner().invoke(app, ["db", "remove-stray", NAME]).exception
+    assert isinstance(asked, UserError)
+    assert "--yes" in (asked.remedy or "")
+    assert machine.cluster.exists()
+    assert "removed" in CliRunner().invoke(app, ["db", "remove-stray", NAME, "--yes"]).stdout
+    assert not machine.cluster.exists()

@@ -95,8 +95,8 @@ class OutboxEvent(Base):
 class InboxMessage(Base):
     """A signed message of the supervisor and what came of it.
 
-    ``receipts`` counts how often it came, ``signatures`` are those of its sendings; ``received_at`` is when it
-    came last.
+    ``receipts`` counts how often it came, ``received_at`` is when it came last; ``signatures`` are those of
+    its sendings.
     """
 
     __tablename__ = "inbox"
