@@ -43,7 +43,8 @@ def pytest_configure() -> None:
 @pytest.fixture(scope="session")
 def _entrance(tmp_path_factory: pytest.TempPathFactory) -> None:
     base = tmp_path_factory.getbasetemp()
-    for folder in (base, base.parent):
+    own = [folder for folder in base.parents if folder.name.startswith("pytest-")]  # one more with workers
+    for folder in (base, *own):
         folder.chmod(0o711)
 
 
