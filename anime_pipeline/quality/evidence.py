@@ -1,4 +1,4 @@
-"""What a gate judges: each cut's take and its measurements, in three queries for any scope.
+"""What a gate judges: each cut's take and its measurements, in four or five queries for any scope.
 
 A project may have ten thousand cuts with a dozen metrics each. So values come as one row a take, and only
 what a verdict has to tell of (what failed, what is not measured, what was calibrated) is read in full.
@@ -30,6 +30,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by, distinct_o
 from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import Cut, CutProfile, Job, Measurement, Take
+from anime_pipeline.quality.backends import strangers, with_several_backends
 
 if TYPE_CHECKING:
     from anime_pipeline.quality.phases import Phase, Rule
@@ -54,9 +55,11 @@ class Unmeasured:
 class CutEvidence:
     """A cut, the take that stands for it and what was measured of that; without a take, ``job_id`` is None.
 
-    ``values`` are the measured metrics, ``lacking`` those that could not be. ``details`` are of the metrics
-    of which a verdict tells more: their calibration, and of failing ones everything. ``provenance`` is a hash
-    of where all of it comes from. ``has_animatic``: the finished takes are animatics and were not asked for.
+    ``values`` are the measured metrics, ``lacking`` those that could not be; ``strangers`` says which values
+    are not comparable with those of most takes that were loaded with it, and why. ``details`` are of the
+    metrics of which a verdict tells more: their calibration, and of failing ones everything. ``provenance``
+    is a hash of where all of it comes from. ``has_animatic``: the finished takes are animatics and were not
+    asked for.
     """
 
     cut_key: str
@@ -68,6 +71,7 @@ class CutEvidence:
     has_animatic: bool = False
     values: Mapping[str, float] = field(default_factory=dict)
     lacking: Mapping[str, Unmeasured] = field(default_factory=dict)
+    strangers: Mapping[str, str] = field(default_factory=dict)
     details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     provenance: str = ""
 
@@ -158,6 +162,7 @@ def _evidence(session: Session, cuts: Sequence[Row[Any]], phase: Phase) -> list[
     job_ids = [row.job_id for row in cuts if row.allowed]
     measured = _measured(session, job_ids, phase.rules)
     lacking, details = _told(session, job_ids, phase.rules)
+    other_backends = strangers(session, _of_takes(job_ids, with_several_backends(phase.rules)))
     nothing: tuple[dict[str, float], str] = ({}, "")
     evidence = []
     for row in cuts:
@@ -169,7 +174,8 @@ def _evidence(session: Session, cuts: Sequence[Row[Any]], phase: Phase) -> list[
         evidence.append(
             CutEvidence(
                 key, kind, has_cast, job_id, number, recipe_hash, False,
-                values, lacking.get(job_id, {}), details.get(job_id, {}), provenance,
+                values, lacking.get(job_id, {}), other_backends.get(job_id, {}), details.get(job_id, {}),
+                provenance,
             )
         )  # fmt: skip
     return evidence

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from anime_pipeline.quality.evidence import CutEvidence
+from anime_pipeline.quality.evidence import CutEvidence, Unmeasured
 from anime_pipeline.quality.phases import CALIBRATED_METRICS, WANTS_WHOLE_SCENES, Phase, Rule
 from anime_pipeline.quality.statistics import wilson_interval
 
@@ -157,6 +157,8 @@ def judge_scope_evidence(
 
     Without ``whole_scenes`` the evidence is a choice of takes, and says nothing of the cuts beside them.
     """
+    if not one_cut:
+        evidence = [_comparable(cut) for cut in evidence]
     kinds = phase.cut_kinds
     asked = {
         (kind, has_cast): phase.rules_for(kind, has_cast)
@@ -186,6 +188,15 @@ def judge_scope_evidence(
         calibrations,
         judged_cuts,
     )
+
+
+def _comparable(cut: CutEvidence) -> CutEvidence:
+    """The cut without what another backend measured than most of its scope: that counts as not measured."""
+    if not cut.strangers:
+        return cut
+    lacking = {metric: Unmeasured("not comparable", why, MEASURE) for metric, why in cut.strangers.items()}
+    values = {metric: value for metric, value in cut.values.items() if metric not in lacking}
+    return replace(cut, values=values, lacking={**cut.lacking, **lacking}, strangers={})
 
 
 def _calibrations(cuts: Sequence[JudgedCut], phase: Phase) -> tuple[CalibrationUsed, ...]:

@@ -13,6 +13,7 @@ from anime_pipeline.database.models import (
     GateThreshold,
     GateVerdict,
     Job,
+    Measurement,
     Project,
     QualityGate,
     Take,
@@ -166,6 +167,28 @@ def test_unmeasured_and_unmeasurable_takes_keep_the_gate_shut(studio: Studio) ->
     assert ("media_contract", "not measured yet") in reasons
     with pytest.raises(GateNotPassedError, match="incomplete"):
         require_gate(studio.session, EPISODE, ANIMATIC)
+
+
+def test_a_gate_mixes_no_backends(studio: Studio) -> None:
+    jobs = episode(studio)
+    key, job = next(iter(jobs.items()))
+    smoothness = studio.session.query(Measurement).filter_by(metric_name="motion_smoothness")
+    smoothness.filter_by(job_id=job).update({"backend": "amt-s"})
+    studio.session.commit()
+    verdict = judge_scope(studio.session, EPISODE, ANIMATIC)
+    assert (verdict.verdict, verdict.cuts_passed, verdict.cuts_unmeasured) == ("incomplete", 4, 1)
+    assert verdict.missing == [
+        {
+            "metric": "motion_smoothness",
+            "reason": "not comparable: measured by amt-s, most here by test",
+            "remedy": f"anime-pipeline measure {EPISODE}",
+            "cut_keys": (key,),
+        }
+    ]
+    assert judge_cut(studio.session, key, ANIMATIC).passed, "a cut by itself mixes nothing"
+    smoothness.update({"backend": "amt-s"})
+    studio.session.commit()
+    assert judge_scope(studio.session, EPISODE, ANIMATIC).passed
 
 
 def test_the_same_evidence_gives_the_same_verdict_and_no_new_row(studio: Studio) -> None:
