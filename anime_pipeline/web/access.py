@@ -35,6 +35,7 @@ TICKET_PATHS = ("/api/anime/events", "/api/anime/ws")
 """What a browser opens without headers of its own: there a ticket, valid once, stands for the key."""
 
 LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
+_OTHER_SITES = ("cross-site", "same-site")  # the same site is this machine's other ports, too
 _FORWARDING = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 _CREATE_A_KEY = "anime-pipeline keys create NAME --role viewer; send it as Authorization: Bearer …"
 _USE_NOTED_EVERY = timedelta(minutes=1)
@@ -143,24 +144,31 @@ def refuse_strangers(connection: HTTPConnection, settings: Settings) -> None:
             f"The request was forwarded ({forwarded}), so it does not come from this machine."
         )
     allowed = LOCAL_NAMES | settings.api_allowed_host_names
-    host = _name(f"//{connection.headers.get('host', '')}")
+    host = _name(connection.headers.get("host", ""))
     if host not in allowed:
         raise ProblemError(
             403,
             f"{host or 'No host'} is not a name of this server.",
             "use localhost, or ANIME_API_ALLOWED_HOSTS",
         )
+    refuse_foreign_pages(connection, settings)
+    if "origin" not in connection.headers and connection.headers.get("sec-fetch-site") in _OTHER_SITES:
+        raise ProblemError(403, "Pages of another origin may not call this server.", "ANIME_API_CORS_ORIGINS")
+
+
+def refuse_foreign_pages(connection: HTTPConnection, settings: Settings) -> None:
+    """Refuse what a page of another origin sends, another port of this machine among them: 403."""
     origin = connection.headers.get("origin")
-    if origin and _name(origin) not in allowed and origin not in settings.api_cors_origin_list:
+    if origin is None or origin in settings.api_cors_origin_list:
+        return
+    if origin.partition("://")[2].lower() != connection.headers.get("host", "").lower():
         raise ProblemError(403, f"Pages of {origin} may not call this server.", "ANIME_API_CORS_ORIGINS")
-    if not origin and connection.headers.get("sec-fetch-site") == "cross-site":
-        raise ProblemError(403, "Pages of another site may not call this server.", "ANIME_API_CORS_ORIGINS")
 
 
-def _name(url: str) -> str:
-    """The host name of a URL or ``//host:port``; empty where there is none."""
+def _name(host: str) -> str:
+    """The name in a Host header, without its port; empty where there is none."""
     try:
-        name = urlsplit(url).hostname or ""
+        name = urlsplit(f"//{host}").hostname or ""
     except ValueError:
         return ""
     return f"[{name}]" if ":" in name else name

@@ -27,8 +27,11 @@ class Change:
     settings: Settings
     actor: Actor
 
-    def check(self, current: BaseModel) -> None:
-        """Refuse the change where If-Match names another version than ``current``, read from locked rows."""
+    def check(self, current: BaseModel | None) -> None:
+        """Refuse the change where If-Match names another version than ``current``, read from locked rows.
+
+        None: there is none yet, which no If-Match can name.
+        """
         check_unchanged(self.request, self.settings, current)
 
     def made(self, subject: str, subject_id: object, after: Shown) -> Shown:
@@ -45,9 +48,17 @@ class Change:
         """Note what was there."""
         record(self.session, self.actor, "delete", subject, subject_id, _plain(before), None)
 
-    def done(self, action: str, subject: str, subject_id: object, after: BaseModel | None = None) -> None:
+    def done(
+        self,
+        action: str,
+        subject: str,
+        subject_id: object,
+        after: BaseModel | None = None,
+        before: BaseModel | None = None,
+    ) -> None:
         """Note another deed, such as ``cancel`` of a job."""
-        record(self.session, self.actor, action, subject, subject_id, None, _plain(after) if after else None)
+        was, is_ = _plain(before) if before else None, _plain(after) if after else None
+        record(self.session, self.actor, action, subject, subject_id, was, is_)
 
 
 def _plain(model: BaseModel) -> dict[str, object]:

@@ -33,11 +33,13 @@ class Entrance:
 
         async def send_with_id(message: Message) -> None:
             nonlocal started
-            if message["type"] == "http.response.start":
+            if message["type"] in ("http.response.start", "websocket.http.response.start"):
                 started = True
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-ID"] = request_id
                 headers["X-Content-Type-Options"] = "nosniff"
+                # /docs can send requests: no page may show it in a frame of its own and guide the clicks.
+                headers.setdefault("Content-Security-Policy", "frame-ancestors 'none'")
             await send(message)
 
         try:

@@ -16,6 +16,7 @@ from sqlalchemy import select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
+from starlette.datastructures import UploadFile
 
 from anime_pipeline.database.models import IdempotentAnswer
 from anime_pipeline.web.problems import ProblemError, unprocessable
@@ -23,6 +24,7 @@ from anime_pipeline.web.problems import ProblemError, unprocessable
 HEADER = "Idempotency-Key"
 _KEY = re.compile(r"[\x21-\x7e]{1,200}")
 _LOCK_TIMEOUT_SECONDS = 10
+_BLOCK = 1 << 20
 # Rows that another request is at work on are left to it.
 _FORGET = text("""
     DELETE FROM studio.idempotent_answers WHERE (actor, key) IN (
@@ -49,15 +51,25 @@ async def idempotency_key(
     """Dependency of every POST route: notes the key and what was asked with it."""
     if key is None:
         return
-    asked = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + await _body(request)
-    request.state.idempotency = (key, hashlib.sha256(asked).hexdigest())
-
-
-async def _body(request: Request) -> bytes:
-    # A form's files are not hashed: what is uploaded is stored by its content, once, whatever is sent again.
+    asked = hashlib.sha256(f"{request.method} {request.url.path}?{request.url.query}\n".encode())
+    # A form is what its parts say: the boundary between them is another one each time.
     if request.headers.get("content-type", "").startswith(("multipart/", "application/x-www-form")):
-        return b""
-    return await request.body()
+        for name, part in (await request.form()).multi_items():
+            asked.update(f"{name}\n".encode("utf-8", "replace"))
+            asked.update(await _sha256_of_part(part))
+    else:
+        asked.update(await request.body())
+    request.state.idempotency = (key, asked.hexdigest())
+
+
+async def _sha256_of_part(part: UploadFile | str) -> bytes:
+    if isinstance(part, str):
+        return hashlib.sha256(part.encode("utf-8", "replace")).digest()
+    found = hashlib.sha256()
+    while block := await part.read(_BLOCK):
+        found.update(block)
+    await part.seek(0)
+    return found.digest()
 
 
 def answered_before(session: Session, request: Request) -> Response | None:

@@ -110,7 +110,7 @@ def _headers(tag: str, kind: str, name: str) -> dict[str, str]:
         # What a hash names never changes; a key is still asked for, so no shared cache may keep it.
         "Cache-Control": "private, max-age=31536000, immutable",
         "Content-Disposition": f'{"inline" if inline else "attachment"}; filename="{name}"',
-        "Content-Security-Policy": "default-src 'none'; sandbox",
+        "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
     }
 
 

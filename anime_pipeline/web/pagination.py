@@ -93,7 +93,9 @@ def _read_cursor(page: Page) -> list[Any]:
         order, row_id, *rest = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         if order != page.order or not isinstance(row_id, int) or not 0 <= row_id < 2**63:
             raise ValueError(order)
-        return [datetime.fromisoformat(rest[0]), row_id] if rest else [row_id]
+        if "created_at" not in order:
+            return [row_id]
+        return [datetime.fromisoformat(rest[0]), row_id]
     except (ValueError, TypeError, IndexError, RecursionError):
         detail = "It is no cursor of this list and order."
         raise unprocessable("/cursor", detail, "Use `next` of the page before.", "query") from None

@@ -14,12 +14,13 @@ from sqlalchemy.orm import Session
 from anime_pipeline.web.access import Access, admit
 from anime_pipeline.web.body_limit import limited
 from anime_pipeline.web.idempotency import idempotency_key
-from anime_pipeline.web.problems import ProblemError, field_error, problems
+from anime_pipeline.web.problems import ProblemError, field_error, problems, unprocessable
 from anime_pipeline.web.state import state_of
 
 _bearer = HTTPBearer(
     auto_error=False, scheme_name="key", description="A key made by `anime-pipeline keys create`."
 )
+_CHANGING = {"PUT", "PATCH", "DELETE"}
 _FORM_TYPES = ("multipart/form-data", "application/x-www-form-urlencoded")
 
 
@@ -73,12 +74,26 @@ class ApiRoute(APIRoute):
             self._check_query(request)
             is_form = self.body_field is not None and isinstance(self.body_field.field_info, params.Form)
             self._check_content_type(request, is_form)
-            most, setting = state.settings.body_limit(is_form)
+            self._check_condition(request)
+            measured = limited(request, *state.settings.body_limit(is_form))
+            if self.takes_no_body:
+                await _refuse_body(measured)
             # Nothing is connected yet: that is left to the function that uses it.
             request.state.session = Session(state.engine, expire_on_commit=False)
-            return await handle(limited(request, most, setting))
+            return await handle(measured)
 
         return guarded
+
+    @property
+    def takes_no_body(self) -> bool:
+        """Whether a body would say something that nobody heeds. Signed routes read theirs by themselves."""
+        reads = set(self.methods or ()) <= {"GET", "HEAD"}
+        return self.body_field is None and self.access != "anyone" and not reads
+
+    def _check_condition(self, request: Request) -> None:
+        if "if-match" in request.headers and not _CHANGING & set(self.methods or ()):
+            detail = "If-Match is heeded by PUT, PATCH and DELETE."
+            raise unprocessable("/If-Match", detail, "Leave it out.", "header")
 
     def _check_query(self, request: Request) -> None:
         known = _query_names(self.dependant)
@@ -99,6 +114,12 @@ class ApiRoute(APIRoute):
             return
         wanted = _FORM_TYPES[0] if is_form else "application/json"
         raise ProblemError(415, f"The content type {kind or '(none)'} is not taken.", f"Send {wanted}.")
+
+
+async def _refuse_body(request: Request) -> None:
+    """422 for a body where none is taken, as unknown fields are errors; ``{}`` says nothing."""
+    if (await request.body()).strip() not in (b"", b"{}"):
+        raise unprocessable("", "No body is taken here.", "Send none, or {}.")
 
 
 def _query_names(dependant: Dependant) -> set[str]:
@@ -123,9 +144,9 @@ def _documented(methods: list[str], access: Access) -> list[params.Depends]:
     found: list[params.Depends] = []
     if access != "anyone":
         found.append(Security(_bearer))
-    if "POST" in methods:
+    if "POST" in methods and access != "anyone":  # what is signed is known by an id of its own
         found.append(Depends(idempotency_key))
-    if {"PUT", "PATCH", "DELETE"} & set(methods):
+    if _CHANGING & set(methods):
         found.append(Depends(_if_match))
     if methods == ["GET"]:
         found.append(Depends(_if_none_match))

@@ -10,6 +10,8 @@ from fastapi import Path
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 LARGEST_ID = 2**31 - 1
+_DEEPEST = 64
+"""Objects and lists within one another; what writes answers gives up at 255."""
 
 
 class Model(BaseModel):
@@ -41,8 +43,10 @@ def _storable(text: str) -> str:
     return text
 
 
-def storable_json(value: Any) -> Any:
-    """Refuse what JSONB does not hold: NUL, lone surrogates, numbers that are none."""
+def storable_json(value: Any, depth: int = 0) -> Any:
+    """Refuse what JSONB does not hold (NUL, lone surrogates, numbers that are none), and endless nesting."""
+    if depth > _DEEPEST:
+        raise ValueError(f"is nested more than {_DEEPEST} deep")
     if isinstance(value, str):
         _storable(value)
         try:
@@ -52,9 +56,9 @@ def storable_json(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError("holds a number that is not finite")
     for part in [*value.keys(), *value.values()] if isinstance(value, dict) else []:
-        storable_json(part)
+        storable_json(part, depth + 1)
     for part in value if isinstance(value, list) else []:
-        storable_json(part)
+        storable_json(part, depth + 1)
     return value
 
 

@@ -36,6 +36,7 @@ class EpisodeView(Model):
     status: str | None
     target_duration_seconds: int | None
     scenes: int
+    scene_ids: list[int] = Field(description="Its scenes in the order of the story.")
     cuts: int = Field(description="Cuts that are not omitted.")
     omitted: bool
     created_at: Utc | None
@@ -126,7 +127,7 @@ class SceneView(Model):
 
 
 def show_episodes(session: Session, episodes: Sequence[Episode]) -> list[EpisodeView]:
-    """Episodes in their order; two queries."""
+    """Episodes in their order; three queries."""
     ids = [episode.id for episode in episodes]
     slugs = _slugs(session, {episode.project_id for episode in episodes})
     counts = {
@@ -145,6 +146,10 @@ def show_episodes(session: Session, episodes: Sequence[Episode]) -> list[Episode
             .group_by(Episode.id)
         )
     }
+    scenes: dict[int | None, list[int]] = {}
+    ordered = select(Scene.episode_id, Scene.id).where(Scene.episode_id.in_(ids)).order_by(Scene.scene_number)
+    for row in session.execute(ordered):
+        scenes.setdefault(row.episode_id, []).append(row.id)
     return [
         EpisodeView(
             id=one.id,
@@ -156,6 +161,7 @@ def show_episodes(session: Session, episodes: Sequence[Episode]) -> list[Episode
             status=one.status,
             target_duration_seconds=one.target_duration_seconds,
             scenes=counts[one.id].scenes,
+            scene_ids=scenes.get(one.id, []),
             cuts=counts[one.id].cuts,
             omitted=counts[one.id].all_cuts > 0 and counts[one.id].cuts == 0,
             created_at=one.created_at,

@@ -30,15 +30,15 @@ def is_fresh(header: str | None, etag: str) -> bool:
     return "*" in tags or etag in tags
 
 
-def check_unchanged(request: Request, settings: Settings, current: BaseModel) -> None:
+def check_unchanged(request: Request, settings: Settings, current: BaseModel | None) -> None:
     """Refuse a change that If-Match says was meant for another version. Raises a problem: 412 or 428.
 
     Read ``current`` from locked rows (``FOR UPDATE``), so that it stays true until the change is written.
     """
     wanted = request.headers.get("if-match")
-    if wanted is None and settings.api_require_if_match:
+    if wanted is None and settings.api_require_if_match and current is not None:
         raise ProblemError(428, "Changes need If-Match here.", "GET it first and send its ETag as If-Match.")
-    if wanted is not None and not is_fresh(wanted, etag_of(current)):
+    if wanted is not None and (current is None or not is_fresh(wanted, etag_of(current))):
         raise ProblemError(
             412, "It was changed since you read it.", "GET it again, then send your change with the new ETag."
         )

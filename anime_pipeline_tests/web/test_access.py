@@ -90,7 +90,15 @@ def test_a_foreign_name_that_leads_here_is_refused(settings: Settings, host: str
 
 
 @pytest.mark.parametrize(
-    "headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}]
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": "http://localhost:3000"},  # what else runs on this machine is not this server
+        {"Origin": "http://127.0.0.1"},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
 )
 def test_pages_of_other_origins_change_nothing_here(settings: Settings, headers: dict[str, str]) -> None:
     with client_of(settings) as client:
@@ -99,9 +107,16 @@ def test_pages_of_other_origins_change_nothing_here(settings: Settings, headers:
         assert client.get("/api/anime/projects?name=One").json()["total"] == 0
         assert "access-control-allow-origin" not in answer.headers
         same = client.post(
-            "/api/anime/projects", json={"name": "One"}, headers={"Origin": "http://localhost:8328"}
+            "/api/anime/projects", json={"name": "One"}, headers={"Origin": "http://localhost"}
         )
         assert same.status_code == 201
+
+
+def test_no_page_shows_another_of_ours_in_a_frame(settings: Settings) -> None:
+    """A framed /docs would send requests for whoever guides its visitor's clicks."""
+    with client_of(settings) as client:
+        for path in ("/docs", "/room/", VERSION, "/api/nothing"):
+            assert "frame-ancestors 'none'" in client.get(path).headers["content-security-policy"], path
 
 
 def test_named_origins_may_call(settings: Settings) -> None:

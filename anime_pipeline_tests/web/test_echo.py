@@ -61,9 +61,11 @@ def test_refusals_are_problems_with_the_reason(signing: httpx.Client, tiny: Stud
         assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json")
         assert said in answer.json()["detail"], answer.text
     assert tiny.query("SELECT 1 FROM jobs") == []
-    assert signing.post(url, content=body, headers=headers).status_code == 200
+    keyed = {"Idempotency-Key": "once"}  # which is no way around the signature
+    assert signing.post(url, content=body, headers=headers | keyed).status_code == 200
+    assert signing.post(url, content=body, headers=keyed).status_code == 401
     replayed = signing.post(url, content=body, headers=headers)
-    assert (replayed.status_code, "received at" in replayed.json()["detail"]) == (409, True)
+    assert (replayed.status_code, "this very signature" in replayed.json()["detail"]) == (409, True)
     assert len(tiny.query("SELECT 1 FROM jobs")) == 4
     again = post(signing, message)
     assert (again.status_code, again.json()["duplicate"]) == (200, True)

@@ -158,6 +158,7 @@ def test_pages_of_other_origins_may_not_listen(tiny: Studio, api: httpx.Client) 
     with pytest.raises(websockets.exceptions.InvalidStatus) as refused:
         socket(api, "/ws", Origin="https://evil.example")
     assert refused.value.response.status_code == 403
+    assert refused.value.response.headers["x-request-id"]
     with socket(api, "/ws", Origin=str(api.base_url).rstrip("/")):
         pass
 

@@ -12,6 +12,7 @@ from anime_pipeline.quality.requests import measure_requested
 from anime_pipeline.rendering.reproduction import serve_second_takes
 from anime_pipeline.rendering.worker import drain
 from anime_pipeline_tests.rendering.studio import Studio
+from anime_pipeline_tests.web.clients import client_of
 
 SEED = 2**64 - 1
 
@@ -130,8 +131,13 @@ def test_a_cancelled_job_is_tried_again_and_others_are_not(tiny: Studio, api: ht
     again = api.post(f"{path}/retry")
     assert (again.status_code, again.json()["status"]) == (202, "queued")
     assert api.post("/api/anime/jobs/999/retry").status_code == 404
-    audited = [row.action for row in tiny.query("SELECT action FROM studio.audit_log ORDER BY id")]
-    assert audited == ["create", "cancel", "retry"]
+    audited = tiny.query(
+        "SELECT action, before ->> 'status' AS before, after ->> 'status' AS after "
+        "FROM studio.audit_log ORDER BY id"
+    )
+    assert [tuple(row) for row in audited] == [
+        ("create", None, "queued"), ("cancel", "queued", "cancelled"), ("retry", "cancelled", "queued")
+    ]  # fmt: skip
 
 
 def test_only_finished_takes_are_reproduced(tiny: Studio, api: httpx.Client) -> None:
@@ -147,6 +153,17 @@ def test_a_callback_goes_to_allowed_hosts_only(tiny: Studio, api: httpx.Client) 
     answer = api.post("/api/anime/generate", json=body)
     assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, "#/callback_url")
     assert tiny.query("SELECT 1 FROM jobs") == []
+
+
+def test_a_second_callback_of_one_take_is_not_dropped_unsaid(tiny: Studio) -> None:
+    allowing = tiny.settings.model_copy(update={"callback_hosts": "one.example,two.example"})
+    [cut] = tiny.query("SELECT cut_id FROM studio.cut_profiles WHERE cut_key = 'tiny.e01.s001.c0010'")
+    with client_of(allowing) as client:
+        for host, status in (("one", 202), ("one", 202), ("two", 409)):
+            body = {"cut_id": cut.cut_id, "callback_url": f"https://{host}.example/"}
+            answer = client.post("/api/anime/generate", json=body)
+            assert answer.status_code == status, answer.text
+    assert answer.json()["errors"][0]["pointer"] == "#/callback_url"
 
 
 def test_many_at_once_each_get_a_place_of_their_own(tiny: Studio, api: httpx.Client) -> None:

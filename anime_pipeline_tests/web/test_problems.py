@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 from typing import Any
@@ -51,12 +52,22 @@ def test_a_method_that_is_not_possible_names_all_that_are(client: TestClient) ->
         ({"name": "x\0"}, ["#/name"]),
         ({"name": " "}, ["#/name"]),
         ({"name": "x", "metadata": {"a": [1, {"b": "\0"}]}}, ["#/metadata"]),
+        ({"name": "x", "metadata": json.loads('{"a":' * 300 + "1" + "}" * 300)}, ["#/metadata"]),
     ],
 )
 def test_every_field_at_fault_is_named(client: TestClient, body: dict[str, Any], pointers: list[str]) -> None:
     found = problem(client.post(PROJECTS, json=body), 422)  # type: ignore[arg-type]
     assert [error["pointer"] for error in found["errors"]] == pointers
     assert {error["in"] for error in found["errors"]} == {"body"}
+
+
+def test_a_body_that_nobody_would_heed_is_refused(client: TestClient) -> None:
+    path = "/api/anime/cuts/1/omit"
+    for body in (b'{"reason": "too long"}', b"nonsense"):
+        found = problem(client.post(path, content=body), 422)  # type: ignore[arg-type]
+        assert found["detail"] == "No body is taken here."
+    for body in (b"", b"{}"):
+        problem(client.post(path, content=body), 404)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", [b"{", b"\xff\xfe", b'{"name": "x", "metadata": ' + b"[" * 100_000])
@@ -88,6 +99,9 @@ def test_parameters_are_checked_and_named(client: TestClient) -> None:
     for cursor in ("nonsense", "W10", "WyJpZCIsICJ4Il0", "é"):
         found = problem(client.get(PROJECTS, params={"cursor": cursor}), 422)  # type: ignore[arg-type]
         assert found["errors"][0]["pointer"] == "#/cursor"
+    forged = base64.urlsafe_b64encode(b'["created_at", 5]').decode()
+    found = problem(client.get(PROJECTS, params={"cursor": forged, "order": "created_at"}), 422)  # type: ignore[arg-type]
+    assert found["errors"][0]["pointer"] == "#/cursor"
 
 
 def test_an_error_of_ours_names_itself_in_the_log_and_shows_nothing(

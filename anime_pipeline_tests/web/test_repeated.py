@@ -116,6 +116,34 @@ def test_the_second_of_two_editors_is_told(client: TestClient, project: str) -> 
     assert edit(client, project, "*", description="whatever").status_code == 200
 
 
+def test_no_if_match_goes_unheeded(client: TestClient, project: str) -> None:
+    other = {"If-Match": '"another"'}
+    bible = f"{project}/story-bible"
+    assert client.put(bible, json={"line_weight": "thin"}, headers=other).status_code == 412
+    refused = client.post(bible, json={"line_weight": "thin"}, headers=other)
+    assert (refused.status_code, refused.json()["errors"][0]["pointer"]) == (422, "#/If-Match")
+    assert client.get(bible).status_code == 404
+    episodes = [client.post(f"{project}/episodes", json={}).json()["id"] for _ in range(2)]
+    scenes = [
+        client.post(f"/api/anime/episodes/{episodes[0]}/scenes", json={}).json()["id"] for _ in range(2)
+    ]
+    cuts = [
+        client.post(f"/api/anime/scenes/{scenes[0]}/cuts", json={"kind": "still"}).json()["id"]
+        for _ in range(2)
+    ]
+    for parent, what, ids in (
+        (project, "episode", episodes),
+        (f"/api/anime/episodes/{episodes[0]}", "scene", scenes),
+        (f"/api/anime/scenes/{scenes[0]}", "cut", cuts),
+    ):
+        read = {"If-Match": client.get(parent).headers["etag"]}
+        order = {f"{what}_ids": ids[::-1]}
+        first = client.put(f"{parent}/{what}s/order", json=order, headers=read)
+        assert (first.status_code, [one["id"] for one in first.json()["items"]]) == (200, ids[::-1])
+        second = client.put(f"{parent}/{what}s/order", json={f"{what}_ids": ids}, headers=read)
+        assert second.status_code == 412, what
+
+
 def test_the_same_version_is_not_sent_twice(client: TestClient, project: str) -> None:
     etag = client.get(project).headers["etag"]
     answer = client.get(project, headers={"If-None-Match": f'"other", W/{etag}'})

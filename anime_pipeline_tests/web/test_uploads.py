@@ -164,3 +164,24 @@ def test_a_link_in_the_store_is_never_written_through(
 def test_a_body_that_is_no_form_is_refused(client: TestClient) -> None:
     assert client.post("/api/anime/uploads", json={"file": "x"}).status_code == 415
     assert client.post("/api/anime/uploads", files={"picture": ("a.png", picture())}).status_code == 422
+
+
+def test_one_file_is_taken_and_nothing_beside_it(
+    client: TestClient, session: Session, settings: Settings
+) -> None:
+    file = ("file", ("mika.png", picture()))
+    for files, data, pointer in (([file], {"titel": "Mika"}, "#/titel"), ([file, file], {}, "#/file")):
+        answer = client.post("/api/anime/uploads", files=files, data=data)
+        assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
+    assert kept(session, settings) == (0, 0)
+
+
+def test_a_key_is_for_one_file(client: TestClient) -> None:
+    """Else the sender of another file would be told the first one's hash, and believe it stored."""
+    key = {"Idempotency-Key": "once"}
+    one, other = (picture(size=(side, side)) for side in (8, 16))
+    first = client.post("/api/anime/uploads", files={"file": ("a.png", one)}, headers=key)
+    again = client.post("/api/anime/uploads", files={"file": ("a.png", one)}, headers=key)
+    assert (again.json(), again.headers["idempotent-replayed"]) == (first.json(), "true")
+    assert client.get(first.json()["url"]).content == one
+    assert client.post("/api/anime/uploads", files={"file": ("a.png", other)}, headers=key).status_code == 422

@@ -4,12 +4,17 @@ import { make, pill, say } from "./elements.js";
 import { picture, replace } from "./pictures.js";
 
 const dialog = document.getElementById("cut");
+let shownView = null; // answers for a cut or take that is no longer looked at come to nothing
 
 /** Shows a cut. `changed` is called when something was done; `step` with -1 or 1 asks for a neighbour. */
 export async function show(cut, changed, step) {
   const view = { cut, changed, step, takes: [], retakes: [], shown: null };
+  shownView = view;
   if (!dialog.open) dialog.showModal();
-  dialog.onclose = () => replace(dialog);
+  dialog.onclose = () => {
+    shownView = null;
+    replace(dialog);
+  };
   dialog.onkeydown = (event) => {
     if (event.target.matches("input, textarea")) return;
     if (event.key === "ArrowLeft") step(-1);
@@ -23,6 +28,7 @@ async function load(view) {
     read(`/api/anime/cuts/${view.cut.id}/takes`),
     read(`/api/anime/cuts/${view.cut.id}/retakes`),
   ]);
+  if (view !== shownView) return;
   view.takes = takes.items;
   view.retakes = retakes.items;
   const standing = view.takes.find(({ take }) => take.job_id === (view.shown ?? view.cut.take?.job_id));
@@ -30,10 +36,10 @@ async function load(view) {
 }
 
 async function look(view, one) {
-  view.shown = one?.take.job_id;
+  const shown = (view.shown = one?.take.job_id);
   const finished = one && filmOf(one.take);
   const quality = finished ? await read(`/api/anime/jobs/${one.take.job_id}/quality`) : null;
-  if (dialog.open) draw(view, one, quality);
+  if (view === shownView && view.shown === shown) draw(view, one, quality);
 }
 
 function draw(view, one, quality) {
@@ -111,17 +117,20 @@ function actions(view, one, held) {
 }
 
 function act(view, words, className, path) {
-  return make("button", { className, onclick: () => done(view, words, send(path)) }, words);
+  return make("button", { className, onclick: (event) => done(view, words, event.currentTarget, path) }, words);
 }
 
-async function done(view, words, sent) {
+async function done(view, words, button, path, body) {
+  button.disabled = true; // a second click would be a second retake
   try {
-    await sent;
+    await send(path, body);
     say(`${words}: done.`);
     await view.changed();
     await load(view);
   } catch (error) {
     say(error.message);
+  } finally {
+    button.disabled = false;
   }
 }
 
@@ -137,7 +146,7 @@ function retakeForm(view) {
   form.onsubmit = (event) => {
     event.preventDefault();
     const said = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value));
-    done(view, "Retake", send(`/api/anime/cuts/${view.cut.id}/retakes`, said));
+    done(view, "Retake", form.querySelector("button"), `/api/anime/cuts/${view.cut.id}/retakes`, said);
   };
   return form;
 }

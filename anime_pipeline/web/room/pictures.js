@@ -12,6 +12,7 @@ const drawn = new IntersectionObserver((entries) => {
 async function fill(frame) {
   try {
     const { type, url } = await file(frame.dataset.path);
+    if (!frame.isConnected) return URL.revokeObjectURL(url); // replaced while it was fetched
     const shown = document.createElement(type.startsWith("video/") ? "video" : "img");
     if (shown.tagName === "VIDEO") Object.assign(shown, { loop: true, muted: true, autoplay: true, controls: true, playsInline: true });
     else shown.alt = frame.dataset.alt;

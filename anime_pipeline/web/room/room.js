@@ -6,14 +6,20 @@ import { make, phasePill, say } from "./elements.js";
 
 const PHASES = ["phase_0_animatic", "phase_1_still", "phase_2_loop", "phase_3_video"];
 const at = (id) => document.getElementById(id);
-const state = { scenes: [], filter: "all", episode: null };
+const state = { scenes: [], filter: "all", project: null, episode: null };
 
-async function openProject(id) {
-  const episodes = (await readAll(`/api/anime/projects/${id}/episodes`)).filter((one) => !one.omitted);
+/** Shows the episode of that key, or the project's first. */
+async function openProject(id, key) {
+  state.project = id;
+  const episodes = (await readAll(`/api/anime/projects/${id}/episodes`))
+    .filter((one) => !one.omitted)
+    .sort((one, other) => one.episode_number - other.episode_number);
+  if (state.project !== id) return; // another one was chosen meanwhile
   at("episode").replaceChildren(...episodes.map((one) =>
     make("option", { value: one.id, title: one.episode_key }, `${one.episode_number}. ${one.title || one.episode_key}`)));
-  state.episode = episodes[0] ?? null;
+  state.episode = episodes.find((one) => one.episode_key === key) ?? episodes[0] ?? null;
   state.episodes = episodes;
+  if (state.episode) at("episode").value = state.episode.id;
   await openEpisode();
 }
 
@@ -28,8 +34,9 @@ async function openEpisode() {
 }
 
 async function showGates() {
-  const key = state.episode.episode_key;
-  const gates = await Promise.all(PHASES.map((phase) => read(`/api/anime/gates/${key}/${phase}`)));
+  const { episode } = state;
+  const gates = await Promise.all(PHASES.map((phase) => read(`/api/anime/gates/${episode.episode_key}/${phase}`)));
+  if (state.episode !== episode) return;
   at("gates").replaceChildren(...gates.filter((gate) => gate.cuts_total).map((gate) =>
     phasePill(gate.phase, gate.state, gate.reason, ` ${gate.cuts_passed}/${gate.cuts_total}`)));
 }
@@ -57,7 +64,9 @@ function open(cut) {
 }
 
 async function refresh() {
-  const scenes = await readAll(`/api/anime/episodes/${state.episode.id}/scenes`);
+  const { episode } = state;
+  const scenes = await readAll(`/api/anime/episodes/${episode.id}/scenes`);
+  if (state.episode !== episode) return;
   state.scenes = scenes.sort((one, other) => one.number - other.number);
   redraw();
   await showGates();
@@ -90,8 +99,16 @@ async function begin() {
     at("board").replaceChildren(make("p", { className: "quiet" }, "No production yet: anime-pipeline import FILE brings a story in."));
     return;
   }
-  await openProject(projects[0].id);
-  listen(heard, (live) => (at("live").textContent = live ? "● live" : "○ not live"));
+  const key = location.hash.slice(1); // a page that is loaded again, or sent to somebody, shows the same
+  const project = projects.find((one) => key.startsWith(`${one.slug}.`)) ?? projects[0];
+  at("project").value = project.id;
+  await openProject(project.id, key);
+  let missed = false;
+  listen(heard, (live) => {
+    at("live").textContent = live ? "● live" : "○ not live";
+    if (live && missed && state.episode) guarded(refresh); // what happened in between was not heard
+    missed = !live;
+  });
 }
 
 guarded(begin);

@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from fastapi import Header, Query, Request, Response, WebSocket, WebSocketDisconnect
 from fastapi.concurrency import run_in_threadpool
@@ -22,8 +21,7 @@ from sqlalchemy.orm import Session
 from anime_pipeline.database.api_keys import sha256_of
 from anime_pipeline.database.job_events import Position, StoredEvent
 from anime_pipeline.database.models import EventTicket
-from anime_pipeline.settings import Settings
-from anime_pipeline.web.access import CallerOf, admit, requires
+from anime_pipeline.web.access import CallerOf, admit, refuse_foreign_pages, requires
 from anime_pipeline.web.event_hub import EventHub, TooSlowError, Wanted, as_json, type_of
 from anime_pipeline.web.job_views import JobView, show_job
 from anime_pipeline.web.problems import ProblemError, problem_response, problems, unprocessable
@@ -142,8 +140,7 @@ async def follow(websocket: WebSocket) -> None:
     """Events as JSON, one a message. For one job: its present state first, and closed after its end."""
     try:
         await admit(websocket, "viewer")
-        settings = state_of(websocket).settings
-        _check_origin(websocket, settings)
+        refuse_foreign_pages(websocket, state_of(websocket).settings)  # whoever their visitor is
         wanted, after = _asked(websocket)
         first = None if wanted.job_id is None else await _present(websocket, wanted.job_id)
         hub = state_of(websocket).events
@@ -226,15 +223,6 @@ def _position(written: str | None) -> Position | None:
             "/last_event_id", "It is no event's id.", "Leave it out to start from now.", "query"
         )
     return found
-
-
-def _check_origin(websocket: WebSocket, settings: Settings) -> None:
-    """A page of another origin may not listen, whoever its visitor is."""
-    origin = websocket.headers.get("origin")
-    if origin is None or origin in settings.api_cors_origin_list:
-        return
-    if urlsplit(origin).netloc != websocket.headers.get("host"):
-        raise ProblemError(403, f"Pages of {origin} may not listen here.", "ANIME_API_CORS_ORIGINS")
 
 
 def _require_room(hub: EventHub) -> None:

@@ -101,6 +101,9 @@ class OverrideView(Model):
     state: str | None = None
 
 
+_NOT_WITHDRAWN = dict.fromkeys(("withdrawn_by", "withdrawn_reason", "withdrawn_at", "state"))
+
+
 class OverrideLog(Model):
     """Every override of a scope and all below it, newest first."""
 
@@ -118,10 +121,10 @@ def read_gate(scope_key: ScopeKey, phase: PhaseName, db: Db) -> GateView:
 @requires("artist")
 def judge_gate(scope_key: ScopeKey, phase: PhaseName, change: ChangeOf) -> GateView:
     """Judge a scope and keep the verdict, if it is a new one."""
-    _explained(change.session, scope_key, phase)
-    verdict = judge_scope(change.session, scope_key, phase)
+    before = _view(_explained(change.session, scope_key, phase))
+    judge_scope(change.session, scope_key, phase)
     shown = _view(_explained(change.session, scope_key, phase))
-    change.done("judge", "gate", f"{scope_key} {phase} {verdict.verdict}")
+    change.done("judge", "gate", f"{scope_key} {phase}", shown, before)
     return shown
 
 
@@ -165,7 +168,8 @@ def withdraw(override_id: PathId, asked: WithdrawRequest, change: ChangeOf) -> O
         raise not_found("override", override_id, "GET /api/anime/gate-overrides lists them.")
     taken = withdraw_override(change.session, override_id, change.actor.name, asked.reason)
     shown = OverrideView(**{**_plain(taken), "state": "withdrawn"})
-    change.done("withdraw", "gate override", override_id, shown)
+    before = shown.model_copy(update=_NOT_WITHDRAWN)
+    change.done("withdraw", "gate override", override_id, shown, before)
     return shown
 
 

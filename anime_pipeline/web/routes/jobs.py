@@ -24,9 +24,9 @@ from anime_pipeline.rendering.requests import (
 from anime_pipeline.story.unscripted import CastMember
 from anime_pipeline.web.access import requires
 from anime_pipeline.web.changes import Change, ChangeOf
-from anime_pipeline.web.job_views import JobView, no_job, show_job, show_jobs
+from anime_pipeline.web.job_views import JobView, show_job, show_jobs
 from anime_pipeline.web.pagination import Listing, PageOf, listed
-from anime_pipeline.web.problems import ProblemError, not_found, problems, unprocessable
+from anime_pipeline.web.problems import ProblemError, field_error, not_found, problems, unprocessable
 from anime_pipeline.web.routing import api_router
 from anime_pipeline.web.schemas import Body, Model, Name, PathId, RowId, Short, Storable, Text, Utc
 from anime_pipeline.web.state import Db
@@ -145,6 +145,10 @@ class Attempts(Model):
     items: list[Attempt]
 
 
+class _CallbackWanted(Model):
+    callback_url: str
+
+
 @router.post("/generate", status_code=202, responses=problems(404))
 @requires("artist")
 def generate(asked: GenerateRequest, change: ChangeOf) -> JobView:
@@ -155,15 +159,18 @@ def generate(asked: GenerateRequest, change: ChangeOf) -> JobView:
     session, settings, who = change.session, change.settings, change.actor.name
     try:
         if asked.cut_id is not None:
-            job_id = request_cut(session, settings, asked.cut_id, who, asked.priority)[-1].job_id or 0
+            planned = request_cut(session, settings, asked.cut_id, who, asked.priority)[-1]
+            job_id, is_finished = planned.job_id or 0, planned.state == "current"
         else:
+            is_finished = False
             job_id = request_shot(session, settings, _shot(asked, change), who)
             request_measuring(session, [job_id], who)
     except RequestError as error:
         raise unprocessable(f"/{error.field}" if error.field else "", str(error), error.remedy) from error
     if asked.callback_url is not None:
         _want_callback(change, job_id, asked.callback_url)
-    return change.made("job", job_id, show_job(session, job_id))
+    shown = show_job(session, job_id)
+    return shown if is_finished else change.made("job", job_id, shown)
 
 
 @router.get("/jobs")
@@ -240,12 +247,12 @@ def reproduce(job_id: PathId, asked: ReproduceRequest, change: ChangeOf) -> JobV
 @requires("artist")
 def cancel(job_id: PathId, change: ChangeOf, later: BackgroundTasks) -> JobView:
     """Cancel a job that waits or is being rendered; its prompt is taken off the server afterwards."""
-    _require_status(change, job_id, "queued", "processing")
+    before = _require_status(change, job_id, "queued", "processing")
     takes = queue_admin.cancel(change.session, str(job_id))
     attempts = queue_admin.close_attempts(change.session, takes)
     later.add_task(queue_admin.take_off_servers, attempts)
     after = show_job(change.session, job_id)
-    change.done("cancel", "job", job_id, after)
+    change.done("cancel", "job", job_id, after, before)
     return after
 
 
@@ -253,21 +260,26 @@ def cancel(job_id: PathId, change: ChangeOf, later: BackgroundTasks) -> JobView:
 @requires("artist")
 def retry(job_id: PathId, change: ChangeOf) -> JobView:
     """Queue a failed or cancelled job again, with all its attempts."""
-    _require_status(change, job_id, "failed", "cancelled", "timeout")
+    before = _require_status(change, job_id, "failed", "cancelled", "timeout")
     queue_admin.retry(change.session, str(job_id))
     mark_requested(change.session, [job_id], change.actor.name)
     after = show_job(change.session, job_id)
-    change.done("retry", "job", job_id, after)
+    change.done("retry", "job", job_id, after, before)
     return after
 
 
 def _want_callback(change: Change, job_id: int, url: str) -> None:
-    if change.session.get(JobCallback, job_id) is not None:
-        return  # of a cut's take that waits already: the first URL stands
+    wanted = change.session.get(JobCallback, job_id)
+    if wanted is not None and wanted.url != url:
+        detail = f"The end of job {job_id} is posted to another URL already."
+        raise ProblemError(409, detail, "Follow it as events.", [field_error("/callback_url", detail)])
+    if wanted is not None:
+        return
     try:
         want_callback(change.session, change.settings, job_id, url)
     except CallbackError as error:
         raise unprocessable("/callback_url", str(error), error.remedy) from error
+    change.done("want a callback", "job", job_id, _CallbackWanted(callback_url=url))
 
 
 def _shot(asked: GenerateRequest, change: ChangeOf) -> ShotRequest:
@@ -303,11 +315,11 @@ def _shot(asked: GenerateRequest, change: ChangeOf) -> ShotRequest:
     )
 
 
-def _require_status(change: ChangeOf, job_id: int, *statuses: str) -> None:
-    job = change.session.get(Job, job_id)
-    if job is None:
-        raise no_job(job_id)
+def _require_status(change: ChangeOf, job_id: int, *statuses: str) -> JobView:
+    """The job as it is. Raises a problem: 404, and 409 where it has none of these statuses."""
+    job = show_job(change.session, job_id)
     if job.status not in statuses:
         raise ProblemError(
             409, f"Job {job_id} is {job.status}.", f"This can be done while it is {' or '.join(statuses)}."
         )
+    return job

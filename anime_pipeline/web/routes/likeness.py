@@ -23,6 +23,7 @@ from anime_pipeline.web.access import requires
 from anime_pipeline.web.changes import ChangeOf
 from anime_pipeline.web.pictures import named_picture
 from anime_pipeline.web.problems import ProblemError, problems, unprocessable
+from anime_pipeline.web.routes.characters import shown
 from anime_pipeline.web.routing import api_router
 from anime_pipeline.web.rows import found
 from anime_pipeline.web.schemas import Body, Model, PathId
@@ -91,15 +92,18 @@ class CheckShown(Model):
     remedy: str | None
 
 
-@router.put("/characters/{character_id}/embedding", responses=problems(404))
+@router.put("/characters/{character_id}/embedding", responses=problems(404, 412, 428))
 @requires("artist")
 def put_embedding(character_id: PathId, body: EmbeddingBody, db: Db, change: ChangeOf) -> EmbeddingShown:
     """Enrol the one face of a reference picture, which becomes an anchor, or of the character's anchors.
 
-    Without the backend's weights the answer is 409, which says how to get them.
+    Without the backend's weights the answer is 409, which says how to get them. If-Match is the ETag of the
+    character.
     """
     lock_story(db)
     row = found(db, Character, character_id, "character", lock=True)
+    before = shown(db, row)
+    change.check(before)
     profile = db.get(ProjectProfile, row.project_id) if row.project_id else None
     if profile is None:
         raise ProblemError(
@@ -112,14 +116,14 @@ def put_embedding(character_id: PathId, body: EmbeddingBody, db: Db, change: Cha
     results = enroll(db, change.settings, profile.slug, row.name, [picture.path] if picture else [])
     if given and results[0].state == "refused":
         raise unprocessable("/reference_image_path", results[0].reason or "It is refused.", results[0].remedy)
-    shown = EmbeddingShown(
+    enrolled = EmbeddingShown(
         character_id=character_id,
         backend=profile.identity_backend,
         dimensions=_note_newest(db, row, profile.identity_backend),
         pictures=[_shown(result, given) for result in results],
     )
-    change.done("enrol", "character", character_id, shown)
-    return shown
+    change.done("enrol", "character", character_id, enrolled, before)
+    return enrolled
 
 
 @router.post("/characters/{character_id}/consistency-check", responses=problems(404))
@@ -146,15 +150,15 @@ def check_consistency(character_id: PathId, body: CheckBody, db: Db, change: Cha
     )  # fmt: skip
     db.add(kept)
     db.flush()
-    shown = CheckShown(
+    checked = CheckShown(
         id=kept.id, character_id=character_id, image_path=body.image_path,
         state="measured" if score.value is not None else "not_measurable",
         score=score.value, threshold=found_like.threshold, passed=found_like.passed,
         backend=score.provenance.backend, backend_version=score.provenance.version,
         weights_sha256=score.provenance.weights_sha256, reason=score.reason, remedy=score.remedy,
     )  # fmt: skip
-    change.done("check", "character", character_id, shown)
-    return shown
+    change.done("check", "character", character_id, checked)
+    return checked
 
 
 def _forget(db: Session, row: Character, backend: str) -> None:

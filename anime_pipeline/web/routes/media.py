@@ -169,6 +169,8 @@ def _of_role(
 def _files(session: Session, job_id: int, roles: tuple[str, ...]) -> list[TakeFile]:
     job = show_job(session, job_id)
     files = [file for file in take_files(session, [job_id]).get(job_id, []) if file.role in roles]
+    if not files and job.status == "completed":
+        raise ProblemError(404, f"Job {job_id} has no {roles[0]}.")
     if not files:
         raise ProblemError(
             404, f"Job {job_id} has no media: it is {job.status}.", "Wait until it is completed."

@@ -69,6 +69,7 @@ def update_story_bible(project_id: PathId, body: Bible, db: Db, change: ChangeOf
     project = found(db, Project, project_id, "project")
     newest = newest_bible(db, project_id)
     if newest is None:
+        change.check(None)
         first = BibleShown.of(add_bible(db, project, body.model_dump()))
         return change.made("story_bible", first.id, first)
     before = BibleShown.of(newest)

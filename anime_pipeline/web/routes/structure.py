@@ -6,10 +6,10 @@ from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import Query
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from anime_pipeline.database.models import Cut, Episode, MediaFile, Project, Scene
+from anime_pipeline.database.models import Cut, Episode, MediaFile, Project, ProjectProfile, Scene
 from anime_pipeline.story import renumbering, structure
 from anime_pipeline.story.lock import lock_story
 from anime_pipeline.story.structure import StructureError
@@ -20,6 +20,7 @@ from anime_pipeline.web.problems import problems, unprocessable
 from anime_pipeline.web.routing import api_router
 from anime_pipeline.web.rows import found
 from anime_pipeline.web.schemas import PathId
+from anime_pipeline.web.shapes.projects import ProjectShown
 from anime_pipeline.web.shapes.structure import (
     CutCreate,
     CutOrder,
@@ -66,15 +67,21 @@ def create_episode(project_id: PathId, body: EpisodeCreate, change: ChangeOf) ->
     return change.made("episode", episode.id, _episode(change.session, episode))
 
 
-@router.put("/projects/{project_id}/episodes/order", responses=problems(404))
+@router.put("/projects/{project_id}/episodes/order", responses=problems(404, 412, 428))
 @requires("artist")
 def order_episodes(project_id: PathId, body: EpisodeOrder, change: ChangeOf) -> Listing[EpisodeView]:
-    """Put a project's episodes into another order; everything in them gets other keys and keeps its takes."""
+    """Put a project's episodes into another order; everything in them gets other keys and keeps its takes.
+
+    If-Match is the ETag of the project.
+    """
     lock_story(change.session)
-    found(change.session, Project, project_id, "project")
+    project = found(change.session, Project, project_id, "project", lock=True)
+    change.check(ProjectShown.of(project, change.session.get(ProjectProfile, project_id)))
+    before = _order(change.session, Episode.id, Episode.project_id == project_id, Episode.episode_number)
     _edited(lambda: renumbering.reorder_episodes(change.session, project_id, body.episode_ids))
+    project.updated_at = func.now()  # so that its ETag tells of the other order
     shown = show_episodes(change.session, [change.session.get_one(Episode, one) for one in body.episode_ids])
-    change.done("reorder", "project", project_id, body)
+    change.done("reorder", "project", project_id, body, EpisodeOrder(episode_ids=before))
     return Listing[EpisodeView](items=shown, total=len(shown))
 
 
@@ -133,15 +140,20 @@ def create_scene(episode_id: PathId, body: SceneCreate, change: ChangeOf) -> Sce
     return change.made("scene", scene.id, _scene(change.session, scene))
 
 
-@router.put("/episodes/{episode_id}/scenes/order", responses=problems(404))
+@router.put("/episodes/{episode_id}/scenes/order", responses=problems(404, 412, 428))
 @requires("artist")
 def order_scenes(episode_id: PathId, body: SceneOrder, change: ChangeOf) -> Listing[SceneView]:
-    """Put an episode's scenes into another order; their cuts get other keys and keep their takes."""
+    """Put an episode's scenes into another order; their cuts get other keys and keep their takes.
+
+    If-Match is the ETag of the episode.
+    """
     lock_story(change.session)
     episode = found(change.session, Episode, episode_id, "episode")
+    before = _episode(change.session, episode)
+    change.check(before)
     _edited(lambda: renumbering.reorder_scenes(change.session, episode, body.scene_ids))
     scenes = [change.session.get_one(Scene, scene_id) for scene_id in body.scene_ids]
-    change.done("reorder", "episode", episode_id, body)
+    change.done("reorder", "episode", episode_id, body, SceneOrder(scene_ids=before.scene_ids))
     return Listing[SceneView](items=show_scenes(change.session, scenes), total=len(scenes))
 
 
@@ -188,15 +200,20 @@ def create_cut(scene_id: PathId, body: CutCreate, change: ChangeOf) -> CutView:
     return change.made("cut", cut.id, show_cut(change.session, cut.id))
 
 
-@router.put("/scenes/{scene_id}/cuts/order", responses=problems(404))
+@router.put("/scenes/{scene_id}/cuts/order", responses=problems(404, 412, 428))
 @requires("artist")
 def order_cuts(scene_id: PathId, body: CutOrder, change: ChangeOf) -> Listing[CutView]:
-    """Put a scene's cuts into another order: their numbers are dealt out anew, and takes go with them."""
+    """Put a scene's cuts into another order: their numbers are dealt out anew, and takes go with them.
+
+    If-Match is the ETag of the scene.
+    """
     lock_story(change.session)
     scene = found(change.session, Scene, scene_id, "scene")
+    before = _scene(change.session, scene)
+    change.check(before)
     _edited(lambda: renumbering.reorder_cuts(change.session, scene, body.cut_ids))
     shown = show_cuts(change.session, body.cut_ids)
-    change.done("reorder", "scene", scene_id, body)
+    change.done("reorder", "scene", scene_id, body, CutOrder(cut_ids=[cut.id for cut in before.cuts]))
     return Listing[CutView](items=shown, total=len(shown))
 
 
@@ -236,27 +253,30 @@ def restore_cut(cut_id: PathId, change: ChangeOf) -> CutView:
 def _all_of_episode(episode_id: int, change: Change, action: str, do: Callable[..., None]) -> EpisodeView:
     lock_story(change.session)
     episode = found(change.session, Episode, episode_id, "episode")
+    before = _episode(change.session, episode)
     do(change.session, structure.scripted_cuts(change.session, episode_id=episode_id))
     shown = _episode(change.session, episode)
-    change.done(action, "episode", episode_id, shown)
+    change.done(action, "episode", episode_id, shown, before)
     return shown
 
 
 def _all_of_scene(scene_id: int, change: Change, action: str, do: Callable[..., None]) -> SceneView:
     lock_story(change.session)
     scene = found(change.session, Scene, scene_id, "scene")
+    before = show_scenes(change.session, [scene], omitted=True)[0]
     do(change.session, structure.scripted_cuts(change.session, scene_id=scene_id))
     shown = show_scenes(change.session, [scene], omitted=True)[0]
-    change.done(action, "scene", scene_id, shown)
+    change.done(action, "scene", scene_id, shown, before)
     return shown
 
 
 def _one_cut(cut_id: int, change: Change, action: str, do: Callable[..., None]) -> CutView:
     lock_story(change.session)
     found(change.session, Cut, cut_id, "cut")
+    before = show_cut(change.session, cut_id)
     do(change.session, [cut_id])
     shown = show_cut(change.session, cut_id)
-    change.done(action, "cut", cut_id, shown)
+    change.done(action, "cut", cut_id, shown, before)
     return shown
 
 
@@ -283,6 +303,10 @@ def _location(session: Session, sha256: str, name: str) -> str:
         detail = "The media store has no picture of this sha256."
         raise unprocessable(f"/{name}", detail, "POST /api/anime/uploads stores one.")
     return file.location
+
+
+def _order(session: Session, which: Any, of_parent: Any, number: Any) -> list[int]:
+    return list(session.scalars(select(which).where(of_parent).order_by(number)))
 
 
 def _episode(session: Session, episode: Episode) -> EpisodeView:

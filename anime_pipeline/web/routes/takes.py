@@ -54,6 +54,15 @@ class TakesOfCut(Model):
     items: list[TakeOfCut]
 
 
+class _Standing(Model):
+    """Which take stands for a cut, for the audit log."""
+
+    cut_key: str
+    selected_job_id: int | None
+    chosen_job_id: int | None
+    choice: ChoiceView | None
+
+
 class ChooseRequest(Body):
     """Why this take, if there is something to say."""
 
@@ -120,10 +129,12 @@ def choose(job_id: PathId, asked: ChooseRequest, change: ChangeOf) -> TakesOfCut
     take = change.session.get(Take, job_id)
     if take is None:
         raise no_job(job_id)
+    before = _standing(_takes(change.session, take.cut_id))
     cut_key = choose_take(change.session, job_id, change.actor.name, asked.note)
     _select(change, cut_key)
-    change.done("choose", "take", job_id)
-    return _takes(change.session, take.cut_id)
+    shown = _takes(change.session, take.cut_id)
+    change.done("choose", "take", job_id, _standing(shown), before)
+    return shown
 
 
 @router.post("/cuts/{cut_id}/release", responses=problems(404))
@@ -131,11 +142,13 @@ def choose(job_id: PathId, asked: ChooseRequest, change: ChangeOf) -> TakesOfCut
 def release(cut_id: PathId, change: ChangeOf) -> TakesOfCut:
     """Give a cut's choice back to the score; the best take is selected again."""
     cut_key = _key(change.session, cut_id)
+    before = _standing(_takes(change.session, cut_id))
     if not release_choice(change.session, cut_key, change.actor.name):
         raise ProblemError(409, f"Nobody has chosen a take of {cut_key}.", "There is nothing to release.")
     _select(change, cut_key)
-    change.done("release", "cut", cut_id)
-    return _takes(change.session, cut_id)
+    shown = _takes(change.session, cut_id)
+    change.done("release", "cut", cut_id, _standing(shown), before)
+    return shown
 
 
 @router.get("/cuts/{cut_id}/retakes", responses=problems(404))
@@ -161,10 +174,13 @@ def retake(cut_id: PathId, asked: RetakeBody, change: ChangeOf) -> RetakeView:
 @requires("artist")
 def withdraw(retake_id: PathId, change: ChangeOf) -> RetakeView:
     """End a retake: what it changes holds no more, and its take is not rendered if it still waits."""
-    if change.session.get(Retake, retake_id) is None:
+    asked = change.session.get(Retake, retake_id)
+    if asked is None:
         raise not_found("retake", retake_id)
+    listed = list_retakes(change.session, _key(change.session, asked.cut_id))
+    before = next((RetakeView.model_validate(one) for one in listed if one.id == retake_id), None)
     shown = RetakeView.model_validate(withdraw_retake(change.session, retake_id))
-    change.done("withdraw", "retake", retake_id, shown)
+    change.done("withdraw", "retake", retake_id, shown, before)
     return shown
 
 
@@ -188,6 +204,16 @@ def _key(session: Session, cut_id: int) -> str:
             409, f"Cut {cut_id} came from an earlier system and has no kind.", "Import its project."
         )
     return profile.cut_key
+
+
+def _standing(takes: TakesOfCut) -> _Standing:
+    chosen = next((one for one in takes.items if one.choice), None)
+    return _Standing(
+        cut_key=takes.cut_key,
+        selected_job_id=next((one.take.job_id for one in takes.items if one.take.selected), None),
+        chosen_job_id=chosen.take.job_id if chosen else None,
+        choice=chosen.choice if chosen else None,
+    )
 
 
 def _takes(session: Session, cut_id: int) -> TakesOfCut:

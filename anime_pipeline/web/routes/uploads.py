@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import File, UploadFile
+from fastapi import Depends, File, Request, UploadFile
 from pydantic import Field
 
 from anime_pipeline.media.errors import MediaError
@@ -39,7 +39,17 @@ class UploadView(Model):
     bytes: int
 
 
-@router.post("/uploads", status_code=201)
+async def _nothing_else(request: Request) -> None:
+    """One file and no other field: what nobody would heed is refused, as in JSON."""
+    names = [name for name, _ in (await request.form()).multi_items()]
+    for name in names:
+        if name != "file":
+            raise unprocessable(f"/{name}", "There is no such field.", "Send the field `file` alone.")
+    if len(names) > 1:
+        raise unprocessable("/file", f"{len(names)} files were sent.", "Send each by itself.")
+
+
+@router.post("/uploads", status_code=201, dependencies=[Depends(_nothing_else)])
 @requires("artist")
 def upload(
     file: Annotated[UploadFile, File(description="A PNG, JPEG or WebP.")], change: ChangeOf
