@@ -31,6 +31,7 @@ _ENDED = ("completed", "failed", "timeout", "cancelled")
 _PORTS = {"http": 80, "https": 443}
 _TIMEOUT = urllib3.Timeout(connect=5.0, read=10.0)
 _BATCH = 50
+_WITH_IPV4_AT_THE_END = (ipaddress.ip_network("64:ff9b::/96"), ipaddress.ip_network("::/96"))
 
 
 class CallbackError(UserError):
@@ -132,11 +133,14 @@ def _post(settings: Settings, url: str, body: bytes, event_id: str, now: datetim
     path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     with _pool(parts.scheme, _address(settings, host, port), host, port) as pool:
         try:
+            # Of the answer, nobody reads more than the status, however long it is.
             answer = pool.urlopen(
-                "POST", path, body, headers, redirect=False, retries=False, timeout=_TIMEOUT
-            )
-        except urllib3.exceptions.HTTPError as error:
+                "POST", path, body, headers, redirect=False, retries=False, timeout=_TIMEOUT,
+                preload_content=False,
+            )  # fmt: skip
+        except (urllib3.exceptions.HTTPError, UnicodeError) as error:
             raise CallbackError(f"{host} did not take it: {error}") from None
+        answer.close()
     if not 200 <= answer.status < 300:
         raise CallbackError(f"{host} answered {answer.status}")
 
@@ -148,12 +152,23 @@ def _pool(scheme: str, address: str, host: str, port: int) -> urllib3.HTTPConnec
     return urllib3.HTTPSConnectionPool(address, port, server_hostname=host, assert_hostname=host)
 
 
+def is_outer(address: str) -> bool:
+    """Whether an address is of the open internet, one of IPv4 within it (6to4, NAT64, mapped) too."""
+    found = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(found, ipaddress.IPv6Address):
+        within = found.ipv4_mapped or found.sixtofour
+        if within is None and any(found in net for net in _WITH_IPV4_AT_THE_END):
+            within = ipaddress.IPv4Address(int(found) & 0xFFFF_FFFF)
+        found = within or found
+    return found.is_global and not found.is_multicast
+
+
 def _address(settings: Settings, host: str, port: int) -> str:
     try:
         found = [str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         raise CallbackError(f"{host} has no address: {error}") from None
-    inner = [one for one in found if not ipaddress.ip_address(one.partition("%")[0]).is_global]
+    inner = [one for one in found if not is_outer(one)]
     if inner and not settings.callback_private_addresses:
         raise CallbackError(
             f"{host} is {inner[0]}, an address of this machine or of a private network",

@@ -18,6 +18,7 @@ from anime_pipeline.echo_brain.callbacks import (
     CallbackError,
     check_callback_url,
     deliver_callbacks,
+    is_outer,
     want_callback,
 )
 from anime_pipeline.echo_brain.signing import verify
@@ -133,6 +134,29 @@ def test_an_inner_address_is_not_reached_through_an_allowed_name(
     assert receiver.got == []
     told = session.get_one(JobCallback, job_id, populate_existing=True).last_error or ""
     assert "private network" in told
+
+
+def test_addresses_of_this_machine_and_its_network_are_known_in_every_spelling() -> None:
+    inner = (
+        "127.0.0.1", "0.0.0.0", "10.1.2.3", "169.254.169.254", "100.64.0.1", "224.0.0.1", "255.255.255.255",
+        "::", "::1", "fe80::1%eth0", "fd00::1", "ff02::1", "::ffff:127.0.0.1", "::7f00:1", "2002:7f00:1::",
+        "64:ff9b::7f00:1", "64:ff9b::a9fe:a9fe",
+    )  # fmt: skip
+    assert [one for one in inner if is_outer(one)] == []
+    assert all(is_outer(one) for one in ("93.184.215.14", "2606:2800:21f:cb07::1", "64:ff9b::5db8:d70e"))
+
+
+def test_one_that_cannot_be_sent_holds_up_no_other(
+    session: Session, settings: Settings, receiver: Receiver
+) -> None:
+    nowhere = "x" * 70 + ".example"
+    allowed = f"localhost:{receiver.port}, {nowhere}, \u672c.example"
+    settings = allowing(settings, receiver, callback_hosts=allowed)
+    for host in (nowhere, "\u672c.example"):
+        job(session, settings, f"http://{host}/")
+    job(session, settings, f"{receiver.url}&name=\u672c \x01")
+    done = deliver_callbacks(settings, NOW)
+    assert (done.delivered, done.failed) == (1, 2)
 
 
 @pytest.mark.parametrize(
