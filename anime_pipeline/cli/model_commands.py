@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from anime_pipeline.cli.console import JsonOption, err, out, print_json, print_table
-from anime_pipeline.quality.engines.weights import catalogue, locate, missing_files, verify, weights_named
+from anime_pipeline.quality.engines.weights import (
+    catalogue,
+    locate,
+    missing_files,
+    remedy,
+    verify,
+    weights_named,
+)
 from anime_pipeline.quality.engines.weights_fetching import fetch as fetch_weights
 from anime_pipeline.settings import get_settings
 
@@ -29,6 +36,22 @@ def list_models(as_json: JsonOption = False) -> None:
         for e in catalogue()
     ]
     print_table(f"Weights in {folder}", ("name", "used by", "MB", "licence", "here"), rows)
+
+
+@app.command()
+def show(name: Name) -> None:
+    """All that is known of these weights: licence, use, each file with its place, source and sha256."""
+    entry, folder = weights_named(name), get_settings().models_path
+    out.print(f"{entry.name}: {entry.megabytes:g} MB, for {', '.join(entry.used_by)}")
+    out.print(f"licence: {entry.licence}" + ("" if entry.commercial_use else "; not for commercial use"))
+    missing = missing_files(name, folder)
+    for file, path in zip(entry.files, locate(name, folder), strict=True):
+        out.print(f"{path}" + (" (absent)" if path in missing else ""), soft_wrap=True)
+        inside = f", in it {file.member}" if file.member else ""
+        out.print(f"  from {file.source}{inside}", soft_wrap=True)
+        out.print(f"  sha256 {file.sha256 or 'not stated by its publisher'}", soft_wrap=True)
+    if missing:
+        out.print(f"to have them: {remedy(name)}", soft_wrap=True)
 
 
 @app.command()

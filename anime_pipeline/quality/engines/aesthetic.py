@@ -2,8 +2,9 @@
 
 A linear function of the unit embedding of CLIP ViT-L/14, averaged over sampled frames. ``laion-v2`` is the
 improved predictor (sac+logos+ava1-l14-linearMSE): its five layers have nothing between them, and are the one
-linear function they amount to. ``laion-v1`` is the predictor and the picture preparation that VBench uses.
-Photographs and renders of famous styles fool it; an embedding that is not of unit length scores 20 to 30.
+linear function they amount to. ``laion-v1`` is VBench's mode: the first predictor, VBench's preparation of
+pictures, and every frame; VBench then divides by ten. Photographs and renders of famous styles fool it; an
+embedding that is not of unit length scores 20 to 30.
 """
 
 from __future__ import annotations
@@ -88,7 +89,7 @@ class Aesthetic:
         return begin(METRIC, provenance, lambda: self._loaded(provenance, self._step(facts)))
 
     def _step(self, facts: TakeFacts) -> int:
-        return sampling_step(facts.fps, LOOKS_PER_SECOND)
+        return 1 if self.backend == "laion-v1" else sampling_step(facts.fps, LOOKS_PER_SECOND)
 
     def _loaded(self, provenance: Provenance, step: int) -> Accumulator:
         name, embedder = _HEADS[self.backend]

@@ -166,7 +166,8 @@ CATALOGUE: tuple[Weights, ...] = (
         (
             WeightsFile(
                 "lpips-vgg/vgg16-397923af.pth",
-                "https://download.pytorch.org/models/vgg16-397923af.pth", None,
+                "https://download.pytorch.org/models/vgg16-397923af.pth",
+                "397923af8e79cdbb6a7127f12361acd7a2f83e06b05044ddf496e83de57a5bf0",
             ),
             WeightsFile(
                 "lpips-vgg/vgg.pth", "pypi:lpips==0.1.4",
@@ -181,7 +182,8 @@ CATALOGUE: tuple[Weights, ...] = (
         (
             WeightsFile(
                 "lpips-squeeze/squeezenet1_1-b8a52dc0.pth",
-                "https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth", None,
+                "https://download.pytorch.org/models/squeezenet1_1-b8a52dc0.pth",
+                "b8a52dc049b60e4b6ab68ad0df457362afab8b6304b2febdc1650a5dab4d7e7b",
             ),
             WeightsFile(
                 "lpips-squeeze/squeeze.pth", "pypi:lpips==0.1.4",

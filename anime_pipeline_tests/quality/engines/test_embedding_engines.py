@@ -18,6 +18,7 @@ from anime_pipeline.quality.engines import embeddings
 from anime_pipeline.quality.engines.aesthetic import Aesthetic, head_from
 from anime_pipeline.quality.engines.embeddings import CLIP, DINO, Embedder
 from anime_pipeline.quality.engines.protocol import Engine, TakeFacts
+from anime_pipeline.quality.engines.registry import resolve
 from anime_pipeline.quality.engines.stream import EngineStream
 from anime_pipeline.quality.engines.style_adherence import StyleAdherence
 from anime_pipeline.quality.engines.style_reference import (
@@ -31,6 +32,7 @@ from anime_pipeline.quality.engines.subject_consistency import (
     long_consistency,
 )
 from anime_pipeline.quality.engines.torch_runtime import load_state
+from anime_pipeline.settings import get_settings
 from anime_pipeline_tests.quality.engines.measuring import measure
 from anime_pipeline_tests.quality.engines.plain_dino import dino_state, plain_dino
 from anime_pipeline_tests.quality.engines.random_weights import Shelf
@@ -119,6 +121,23 @@ def test_features_are_computed_once_for_aesthetic_and_style(shelf: Shelf, embedd
         "auc": 0.97,
         "separates": True,
     }
+
+
+def test_vbenchs_mode_looks_at_every_frame_by_the_first_predictor(
+    shelf: Shelf, embedded: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    head = {"weight": torch.randn(1, 768), "bias": torch.randn(1)}
+    shelf.lay("laion-aesthetic-v1", head)
+    shelf.lay("clip-vit-l-14", b"stands in")
+    monkeypatch.setenv("ANIME_AESTHETIC_BACKEND", "laion-v1")
+    get_settings.cache_clear()
+    (engine,) = resolve(["aesthetic"], VIDEO, shelf.folder).engines
+    film = panning(9, 64, 64, 1, 0)
+    score = measure(engine, film, VIDEO)
+    assert (score.provenance.backend, score.provenance.settings["prepared"]) == ("laion-v1", "vbench")
+    assert sum(embedded) == len(film)
+    expected = CLIP.embed(film, shelf.folder) @ head["weight"][0].numpy() + head["bias"].item()
+    assert score.value == pytest.approx(expected.mean(), abs=1e-5)
 
 
 def test_a_style_needs_its_own_calibration(shelf: Shelf, embedded: list[int]) -> None:

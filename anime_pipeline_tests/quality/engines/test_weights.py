@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -98,6 +99,8 @@ def test_the_catalogue_is_sound() -> None:
         assert file.sha256 is None or (len(file.sha256) == 64 and int(file.sha256, 16))
         assert not Path(file.file).is_absolute()
         assert ".." not in file.file
+        trunk = re.fullmatch(r".*-([0-9a-f]{8})\.pth", file.source)  # torchvision names its files so
+        assert trunk is None or (file.sha256 or "").startswith(trunk[1])
     assert not weights_named("buffalo_l").commercial_use
 
 
