@@ -37,7 +37,15 @@ class ServerAccess:
 
 def access_in(url: str) -> ServerAccess:
     """What an address says with user, password and query in it. Raises ValueError for one that is none."""
-    parts = urlsplit(url.strip())
+    try:
+        parts = urlsplit(url.strip())
+        whole = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole:
+        raise ValueError(
+            f"{url.strip().rpartition('@')[2]} is no URL of a server; write it as http://host:8188"
+        )
     address, _, host = parts.netloc.rpartition("@")
     user, _, password = address.partition(":")
     headers = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import typer
+from pydantic import ValidationError
 
 from anime_pipeline import __version__
 from anime_pipeline.cli import (
@@ -35,6 +36,7 @@ from anime_pipeline.cli import (
 )
 from anime_pipeline.cli.console import print_error
 from anime_pipeline.errors import UserError
+from anime_pipeline.settings import Settings
 
 app = typer.Typer(
     name="anime-pipeline",
@@ -90,3 +92,16 @@ def main() -> None:
     except UserError as error:
         print_error(error)
         sys.exit(1)
+    except ValidationError as error:
+        if error.title != Settings.__name__:
+            raise
+        print_error(_wrong_settings(error))
+        sys.exit(1)
+
+
+def _wrong_settings(error: ValidationError) -> UserError:
+    said = [
+        f"ANIME_{'.'.join(map(str, one['loc'])).upper()}: {one['msg'].removeprefix('Value error, ')}"
+        for one in error.errors()
+    ]
+    return UserError("; ".join(said), "set it otherwise, or unset it; docs/OPERATIONS.md lists every setting")

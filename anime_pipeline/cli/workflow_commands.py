@@ -10,7 +10,7 @@ import typer
 
 from anime_pipeline.cli.console import JsonOption, out, print_json, print_table
 from anime_pipeline.rendering.comfyui import ComfyClient
-from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary, read_template
+from anime_pipeline.rendering.templates import Template, TemplateError, TemplateLibrary, read_template
 from anime_pipeline.rendering.workflow_check import Finding, add_workflow, check_workflow, origin_of
 from anime_pipeline.settings import get_settings
 
@@ -18,6 +18,7 @@ app = typer.Typer(help="List, check and add ComfyUI workflows.", no_args_is_help
 File = Annotated[
     Path, typer.Argument(help="A graph in API format, with its sidecar FILE.yaml beside it.", dir_okay=False)
 ]
+Named = Annotated[Path, typer.Argument(help="As for add, or the name of a workflow of the list.")]
 Server = Annotated[str | None, typer.Option("--server", help="URL of a ComfyUI server to check against.")]
 
 
@@ -43,9 +44,9 @@ def list_workflows(as_json: JsonOption = False) -> None:
 
 
 @app.command()
-def check(file: File, server: Server = None, as_json: JsonOption = False) -> None:
+def check(file: Named, server: Server = None, as_json: JsonOption = False) -> None:
     """Check graph and sidecar, and with --server every node, input and model; exit status 1 for mistakes."""
-    template = read_template(file.with_suffix(".json"))
+    template = _template(file)
     info = ComfyClient(server).object_info() if server else None
     findings = check_workflow(template, info)
     if as_json:
@@ -77,6 +78,12 @@ def add(
         out.print(
             f"{template.name} is added: write `workflow: {template.name}` at a {kinds} cut", soft_wrap=True
         )
+
+
+def _template(file: Path) -> Template:
+    if file.suffix or file.with_suffix(".json").is_file():
+        return read_template(file.with_suffix(".json"))
+    return TemplateLibrary.of(get_settings()).get(str(file))
 
 
 def _print(findings: list[Finding]) -> None:

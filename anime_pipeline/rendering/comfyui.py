@@ -36,7 +36,11 @@ class ComfyClient:
     """
 
     def __init__(self, url: str) -> None:
-        self._access = access_to(url)
+        try:
+            self._access = access_to(url)
+        except ValueError as error:
+            message, _, remedy = str(error).partition("; ")
+            raise ComfyError("connection", message, remedy) from None
         self.url = self._access.url
         self._local = threading.local()
         self._uploaded: dict[str, str] = {}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,8 +23,6 @@ from anime_pipeline.rendering.registry import (
 )
 from anime_pipeline.server_access import access_in
 from anime_pipeline.settings import Settings
-
-_URL = re.compile(r"https?://[^/\s,]+(/[^\s,]*)?")
 
 
 @dataclass(frozen=True)
@@ -54,12 +51,13 @@ class ServerReport:
 
 def checked_url(url: str) -> str:
     """A server's URL without its last slash. Raises ServerError."""
-    if not _URL.fullmatch(url.strip()):
-        raise ServerError(f"{url} is no URL of a server.", "write it as http://host:8188")
     try:
         access = access_in(url)
     except ValueError as error:
-        raise ServerError(f"{url} is no URL of a server: {error}.", "write it as http://host:8188") from None
+        message, _, remedy = str(error).partition("; ")
+        raise ServerError(f"{message}.", remedy) from None
+    if set(access.url) & set(" ,\t\n"):
+        raise ServerError(f"{access.url} is no URL of a server.", "write it as http://host:8188")
     if not access.is_open:
         raise ServerError(
             f"A password or token for {access.url} would be shown to everybody who sees the fleet.",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,7 +16,8 @@ from anime_pipeline.rendering.comfyui_errors import ComfyError
 from anime_pipeline.rendering.queue import requeue
 
 STATES = ("queued", "processing", "completed", "failed", "cancelled")
-_log = logging.getLogger(__name__)
+_MOST_DIGITS = 19
+"""No number of a job is that long; PostgreSQL would refuse it."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ def list_queue(
     """The takes in these states of a project, episode, scene or cut (None: all), in order of their turn."""
     rows = session.execute(
         text(f"""{_QUEUE}
-            WHERE q.status = ANY(:states) AND (CAST(:job_ids AS int[]) IS NULL OR q.job_id = ANY(:job_ids))
+            WHERE q.status = ANY(:states) AND (CAST(:job_ids AS bigint[]) IS NULL OR q.job_id = ANY(:job_ids))
               AND (CAST(:scope AS text) IS NULL OR p.cut_key = :scope OR starts_with(p.cut_key, :prefix))
             ORDER BY array_position(ARRAY['processing', 'queued'], q.status::text), q.priority DESC, q.id
         """),
@@ -96,8 +96,8 @@ def resolve(session: Session, target: str, states: Collection[str] = STATES) -> 
 
     Raises :class:`UserError` when there is none in these states.
     """
-    if target.isdigit():
-        found = list_queue(session, None, states, [int(target)])
+    if target.isdecimal():
+        found = list_queue(session, None, states, [int(target)]) if len(target) < _MOST_DIGITS else []
     else:
         found = list_queue(session, target, states)
     if not found:

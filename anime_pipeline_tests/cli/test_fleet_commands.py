@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
-from anime_pipeline.cli import queue_commands, server_commands
+from anime_pipeline.cli import main, queue_commands, server_commands
 from anime_pipeline.cli.house import House
 from anime_pipeline.errors import UserError
+from anime_pipeline.settings import get_settings
 from anime_pipeline_tests.rendering.conftest import artist, server  # noqa: F401
 from anime_pipeline_tests.rendering.conftest import studio as _studio  # noqa: F401
 from anime_pipeline_tests.rendering.studio import Studio, stills
@@ -110,3 +112,32 @@ def test_what_is_being_rendered_is_cancelled_on_its_server(studio: Studio, tmp_p
     assert studio.outcomes() == {"cancelled": 1}
     assert queue("list", "--all")[0]["status"] == "cancelled"
     assert studio.query("SELECT 1 FROM studio.render_leases") == []
+
+
+@pytest.mark.parametrize("target", ["99999999999999", "9" * 40, "²"])
+def test_a_number_that_no_job_has_is_said_so(studio: Studio, target: str) -> None:
+    with pytest.raises(UserError, match="has no take"):
+        CliRunner().invoke(queue_commands.app, ["show", target], catch_exceptions=False)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("ANIME_COMFYUI_URLS", "http://gpu:8188,mika:secret@gpu-2:8188", "gpu-2:8188 is no URL of a server"),
+        ("ANIME_RENDER_HOURS", "all night", "ANIME_RENDER_HOURS: "),
+    ],
+)
+def test_a_wrong_setting_is_named_in_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, value: str, said: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    monkeypatch.setattr(sys, "argv", ["anime-pipeline", "workflow", "list"])
+    get_settings.cache_clear()
+    with pytest.raises(SystemExit) as ended:
+        main()
+    get_settings.cache_clear()
+    told = capsys.readouterr().err
+    assert ended.value.code == 1
+    assert said in told
+    assert "secret" not in told
+    assert "Traceback" not in told

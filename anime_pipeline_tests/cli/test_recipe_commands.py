@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from anime_pipeline.cli import app, recipe_commands, reproduce_command, workflow_commands
 from anime_pipeline.cli.house import House
+from anime_pipeline.rendering.comfyui_errors import ComfyError
 from anime_pipeline.rendering.recipe_files import RecipeFileError
 from anime_pipeline.rendering.templates import SHIPPED, TemplateError
 from anime_pipeline_tests.rendering.conftest import artist, server  # noqa: F401
@@ -87,6 +88,11 @@ def test_a_different_picture_ends_with_status_1_and_names_its_picture(
 def test_workflows_are_checked_added_and_listed(studio: Studio, tmp_path: Path) -> None:
     path = written(tmp_path)
     assert ran("workflow", "check", str(path)).exit_code == 0
+    assert ran("workflow", "check", "animatic-still", "--server", studio.server.url).exit_code == 0
+    with pytest.raises(TemplateError, match="no workflow named animatik"):
+        ran("workflow", "check", "animatik")
+    with pytest.raises(ComfyError, match="gpu is no URL"):
+        ran("workflow", "check", str(path), "--server", "gpu")
     done = ran("workflow", "check", str(path), "--server", studio.server.url)
     assert done.exit_code == 1
     assert "strength" in done.stdout
