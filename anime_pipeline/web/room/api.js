@@ -9,7 +9,8 @@ const headers = (more = {}) => {
 /** A problem in the words of the server, with what mends it. */
 export class Refused extends Error {
   constructor(problem, status) {
-    super([problem.detail || problem.title || `The server answered ${status}.`, problem.remedy].filter(Boolean).join(" "));
+    const said = problem.detail || problem.title || `The server answered ${status}.`;
+    super(problem.remedy ? `${said.replace(/\.$/, "")}. To mend it: ${problem.remedy}` : said);
     this.status = status;
   }
 }

@@ -4,6 +4,7 @@ import { make, pill, say } from "./elements.js";
 import { picture, replace } from "./pictures.js";
 
 const dialog = document.getElementById("cut");
+const QUEUED = "queued; it is rendered while anime-pipeline dev runs";
 let shownView = null; // answers for a cut or take that is no longer looked at come to nothing
 
 /** Shows a cut. `changed` is called when something was done; `step` with -1 or 1 asks for a neighbour. */
@@ -107,24 +108,24 @@ function actions(view, one, held) {
   const take = one?.take;
   const doing = [];
   if (take?.status === "completed" && !take.reproduces_job_id) {
-    doing.push(act(view, `Choose take ${take.take_number}`, "main", `/api/anime/jobs/${take.job_id}/choose`));
-    doing.push(act(view, "Reproduce", "", `/api/anime/jobs/${take.job_id}/reproduce`));
+    if (!one.choice) doing.push(act(view, `Choose take ${take.take_number}`, "main", `/api/anime/jobs/${take.job_id}/choose`));
+    doing.push(act(view, "Reproduce", "", `/api/anime/jobs/${take.job_id}/reproduce`, QUEUED));
   }
   if (held) doing.push(act(view, "Release the choice", "", `/api/anime/cuts/${view.cut.id}/release`));
-  if (["failed", "cancelled"].includes(take?.status)) doing.push(act(view, "Try again", "", `/api/anime/jobs/${take.job_id}/retry`));
+  if (["failed", "cancelled"].includes(take?.status)) doing.push(act(view, "Try again", "", `/api/anime/jobs/${take.job_id}/retry`, QUEUED));
   if (["queued", "processing"].includes(take?.status)) doing.push(act(view, "Cancel", "", `/api/anime/jobs/${take.job_id}/cancel`));
   return make("menu", {}, ...doing);
 }
 
-function act(view, words, className, path) {
-  return make("button", { className, onclick: (event) => done(view, words, event.currentTarget, path) }, words);
+function act(view, words, className, path, outcome) {
+  return make("button", { className, onclick: (event) => done(view, words, event.currentTarget, path, {}, outcome) }, words);
 }
 
-async function done(view, words, button, path, body) {
+async function done(view, words, button, path, body, outcome = "done") {
   button.disabled = true; // a second click would be a second retake
   try {
     await send(path, body);
-    say(`${words}: done.`);
+    say(`${words}: ${outcome}.`);
     await view.changed();
     await load(view);
   } catch (error) {
@@ -146,7 +147,7 @@ function retakeForm(view) {
   form.onsubmit = (event) => {
     event.preventDefault();
     const said = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value));
-    done(view, "Retake", form.querySelector("button"), `/api/anime/cuts/${view.cut.id}/retakes`, said);
+    done(view, "Retake", form.querySelector("button"), `/api/anime/cuts/${view.cut.id}/retakes`, said, QUEUED);
   };
   return form;
 }

@@ -21,7 +21,9 @@ export function phasePill(phase, verdict, reason, more = "") {
 
 export function say(words) {
   const line = document.getElementById("said");
+  if (line.matches(":popover-open")) line.hidePopover();
   line.textContent = words;
+  line.showPopover(); // what is shown last is on top, also of an open cut
   clearTimeout(say.timer);
-  say.timer = setTimeout(() => (line.textContent = ""), 8000);
+  say.timer = setTimeout(() => line.hidePopover(), 8000);
 }

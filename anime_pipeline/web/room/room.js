@@ -8,7 +8,7 @@ const PHASES = ["phase_0_animatic", "phase_1_still", "phase_2_loop", "phase_3_vi
 const at = (id) => document.getElementById(id);
 const state = { scenes: [], filter: "all", project: null, episode: null };
 
-/** Shows the episode of that key, or the project's first. */
+/** Shows the episode of that key, or that the key's cut is in, or the project's first. */
 async function openProject(id, key) {
   state.project = id;
   const episodes = (await readAll(`/api/anime/projects/${id}/episodes`))
@@ -17,7 +17,7 @@ async function openProject(id, key) {
   if (state.project !== id) return; // another one was chosen meanwhile
   at("episode").replaceChildren(...episodes.map((one) =>
     make("option", { value: one.id, title: one.episode_key }, `${one.episode_number}. ${one.title || one.episode_key}`)));
-  state.episode = episodes.find((one) => one.episode_key === key) ?? episodes[0] ?? null;
+  state.episode = episodes.find((one) => `${key}.`.startsWith(`${one.episode_key}.`)) ?? episodes[0] ?? null;
   state.episodes = episodes;
   if (state.episode) at("episode").value = state.episode.id;
   await openEpisode();
@@ -60,7 +60,16 @@ function open(cut) {
     const found = state.scenes.flatMap((scene) => scene.cuts).find((one) => one.id === next);
     if (found) open(found);
   };
+  history.replaceState(null, "", `#${cut.cut_key}`);
   guarded(() => show(cut, refresh, step));
+}
+
+/** Opens the cut that the address names, if it names one. */
+function openAddressed(key) {
+  if (!key || key === state.episode?.episode_key) return;
+  const cut = state.scenes.flatMap((scene) => scene.cuts).find((one) => one.cut_key === key);
+  if (cut) open(cut);
+  else say(`There is no cut and no episode ${key}; this is what there is.`);
 }
 
 async function refresh() {
@@ -102,7 +111,9 @@ async function begin() {
   const key = location.hash.slice(1); // a page that is loaded again, or sent to somebody, shows the same
   const project = projects.find((one) => key.startsWith(`${one.slug}.`)) ?? projects[0];
   at("project").value = project.id;
+  at("cut").addEventListener("close", () => history.replaceState(null, "", `#${state.episode.episode_key}`));
   await openProject(project.id, key);
+  openAddressed(key);
   let missed = false;
   listen(heard, (live) => {
     at("live").textContent = live ? "● live" : "○ not live";
