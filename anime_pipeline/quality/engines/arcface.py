@@ -19,11 +19,12 @@ import numpy.typing as npt
 from anime_pipeline.quality.engines.faces import Embeddings, Face
 from anime_pipeline.quality.engines.model_registry import models
 from anime_pipeline.quality.engines.protocol import Frames
-from anime_pipeline.quality.engines.torch_runtime import onnx_providers
+from anime_pipeline.quality.engines.torch_runtime import in_batches, onnx_providers
 from anime_pipeline.quality.engines.weights import verified_paths, weights_sha256
 
 WEIGHTS = ("buffalo_l",)
 DETECTION_SIDE = 640  # insightface 2 looks at two sizes unless it is told one
+CROPS_AT_ONCE = 64
 SETTINGS: dict[str, object] = {"detection_side": DETECTION_SIDE}
 
 
@@ -40,7 +41,7 @@ class ArcFace:
     folder: tempfile.TemporaryDirectory[str]
 
     def find(self, frames: Sequence[Frames]) -> list[list[Face]]:
-        """Faces with embeddings of unit length; every face of the batch goes through the embedder at once."""
+        """Faces with embeddings of unit length; those of all frames go through the embedder in batches."""
         pictures = [np.ascontiguousarray(frame[..., ::-1]) for frame in frames]  # it reads BGR
         detections = [self.analysis.det_model.detect(picture) for picture in pictures]
         recogniser = self.analysis.models["recognition"]
@@ -52,7 +53,8 @@ class ArcFace:
         ]
         if not crops:
             return [[] for _ in frames]
-        embeddings = iter(_unit(recogniser.get_feat(crops)))
+        parts = in_batches(len(crops), CROPS_AT_ONCE, lambda part: recogniser.get_feat(crops[part]))
+        embeddings = iter(_unit(np.concatenate(list(parts))))
         return [
             [
                 Face(

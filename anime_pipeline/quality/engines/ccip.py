@@ -22,13 +22,14 @@ from anime_pipeline.quality.engines.faces import Embeddings, Face
 from anime_pipeline.quality.engines.model_registry import models
 from anime_pipeline.quality.engines.pictures import CLIP_MEAN, CLIP_STD
 from anime_pipeline.quality.engines.protocol import Frames
-from anime_pipeline.quality.engines.torch_runtime import onnx_providers
+from anime_pipeline.quality.engines.torch_runtime import in_batches, onnx_providers
 from anime_pipeline.quality.engines.weights import verified_paths, weights_sha256
 
 WEIGHTS = ("ccip", "anime-face")
 THRESHOLD = 0.17847511429108218
 AT_THRESHOLD = 0.70
 SIDE = 384
+HEADS_AT_ONCE = 16
 HEAD = 2.0  # side of the square that is looked at, in longer sides of the face
 SETTINGS: dict[str, object] = {"threshold": THRESHOLD, "head": HEAD}
 
@@ -43,7 +44,7 @@ class Ccip:
     bytes: int
 
     def find(self, frames: Sequence[Frames]) -> list[list[Face]]:
-        """Faces with CCIP's embedding of the head around each; all heads are embedded at once."""
+        """Faces with CCIP's embedding of the head around each; the heads of all frames go in batches."""
         boxes = [self.detector.boxes(frame) for frame in frames]
         heads = [
             head_of(frame, box) for frame, of_frame in zip(frames, boxes, strict=True) for box in of_frame
@@ -58,6 +59,10 @@ class Ccip:
 
     def embed(self, pictures: Sequence[Frames]) -> Embeddings:
         """CCIP's embeddings of pictures of one character each, prepared as its makers do."""
+        parts = in_batches(len(pictures), HEADS_AT_ONCE, lambda part: self._embed(pictures[part]))
+        return np.concatenate(list(parts))
+
+    def _embed(self, pictures: Sequence[Frames]) -> Embeddings:
         squares = np.stack(
             [
                 np.asarray(Image.fromarray(picture).resize((SIDE, SIDE), Image.Resampling.BILINEAR))

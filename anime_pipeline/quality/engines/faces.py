@@ -38,7 +38,7 @@ class FaceBackend(Protocol):
     """A detector and an embedder of faces that belong together."""
 
     def find(self, frames: Sequence[Frames]) -> list[list[Face]]:
-        """The faces in each picture, uint8 height × width × 3; detected one by one, embedded all at once."""
+        """The faces in each picture, uint8 height × width × 3; detected one by one, embedded in batches."""
 
     def compare(self, anchors: Embeddings, faces: Embeddings) -> npt.NDArray[np.float64]:
         """The raw likeness of each face to a character with these anchors: a cosine or a difference."""

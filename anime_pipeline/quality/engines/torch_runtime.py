@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import sys
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -18,6 +19,7 @@ Tensor = Any
 Part = TypeVar("Part")
 
 CPU_BATCH_BYTES = 384 * 1024 * 1024
+NO_MEMORY = ("out of memory", "can't allocate memory", "failed to allocate memory", "bad_alloc")
 
 _log = logging.getLogger(__name__)
 
@@ -106,15 +108,15 @@ def in_batches(count: int, size: int, compute: Callable[[slice], Part]) -> Itera
             yield part
             start = stop
             continue
-        if torch().cuda.is_available():  # only here is the failed try's memory let go of
-            torch().cuda.empty_cache()
+        used = sys.modules.get("torch")  # onnxruntime's batches come here without it
+        if used is not None and used.cuda.is_available():  # only here is the failed try's memory let go of
+            used.cuda.empty_cache()
 
 
 def _is_out_of_memory(error: Exception) -> bool:
-    if isinstance(error, (MemoryError, torch().OutOfMemoryError)):
-        return True
+    """Neither PyTorch nor onnxruntime has one type for it, but their words are few."""
     text = str(error).lower()
-    return isinstance(error, RuntimeError) and ("out of memory" in text or "can't allocate memory" in text)
+    return isinstance(error, MemoryError) or any(words in text for words in NO_MEMORY)
 
 
 def onnx_providers() -> list[str]:

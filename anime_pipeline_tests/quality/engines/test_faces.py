@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from anime_pipeline.quality.engines import arcface, ccip
-from anime_pipeline.quality.engines.anime_faces import surest
+from anime_pipeline.quality.engines.anime_faces import AnimeFaceDetector, surest
 from anime_pipeline.quality.engines.arcface import ArcFace
 from anime_pipeline.quality.engines.ccip import Ccip, head_of
 from anime_pipeline.quality.engines.face_assignment import assign
@@ -25,7 +26,7 @@ from anime_pipeline.quality.engines.protocol import FrameChunk, Frames, Provenan
 from anime_pipeline_tests.quality.engines import tiny_onnx
 from anime_pipeline_tests.quality.engines.measuring import measure
 from anime_pipeline_tests.quality.engines.random_weights import Shelf
-from anime_pipeline_tests.quality.films import panning
+from anime_pipeline_tests.quality.films import panning, pattern
 
 pytest.importorskip("scipy")
 
@@ -205,6 +206,26 @@ def test_ccip_from_files_to_score(shelf: Shelf) -> None:
     score = measure(FaceSimilarity(shelf.folder, "ccip"), film, facts)
     assert score.value == pytest.approx(1 - 0.3 * 0.1 / ccip.THRESHOLD, abs=1e-5)
     assert score.details["characters"]["Mika"]["raw"] == pytest.approx(0.1, abs=1e-6)  # type: ignore[index]
+
+
+@dataclass
+class SmallMemory:
+    """A session of onnxruntime on a card that holds so many pictures; it gives each picture's mean colour."""
+
+    holds: int
+
+    def run(self, _: list[str], inputs: dict[str, npt.NDArray[np.float32]]) -> list[npt.NDArray[np.float32]]:
+        if len(inputs["input"]) > self.holds:
+            raise Exception("Failed to allocate memory for requested buffer of size 9663676416")
+        return [inputs["input"].mean(axis=(2, 3))]
+
+
+def test_heads_that_do_not_fit_the_memory_are_embedded_a_few_at_a_time() -> None:
+    pictures = [pattern(24, 20 + seed, seed) for seed in range(40)]
+    plenty, little = (Ccip(AnimeFaceDetector(None), SmallMemory(holds), None, 0) for holds in (16, 3))
+    np.testing.assert_array_equal(little.embed(pictures), plenty.embed(pictures))
+    with pytest.raises(Exception, match="Failed to allocate"):
+        Ccip(AnimeFaceDetector(None), SmallMemory(0), None, 0).embed(pictures)
 
 
 def test_arcface_from_a_local_folder_to_score(shelf: Shelf) -> None:
