@@ -6,6 +6,7 @@ import dagster as dg
 from sqlalchemy.orm import Session
 
 from anime_pipeline.database.changes import FILMS, GATES
+from anime_pipeline.defs.described import sensor
 from anime_pipeline.defs.jobs import assemble_episodes, assemble_scenes
 from anime_pipeline.defs.partitions import EPISODES, SCENES
 from anime_pipeline.defs.run_requests import range_runs
@@ -22,7 +23,7 @@ from anime_pipeline.story.listing import active_episode_keys, active_scene_keys
 STATUS = sensor_status(get_settings().autoassemble)
 
 
-@dg.sensor(job=assemble_scenes, minimum_interval_seconds=60, default_status=STATUS)
+@sensor(job=assemble_scenes, minimum_interval_seconds=60, default_status=STATUS)
 def assemble_scenes_ready(
     context: dg.SensorEvaluationContext, studio: dg.ResourceParam[Studio]
 ) -> list[dg.RunRequest] | dg.SkipReason:
@@ -39,7 +40,7 @@ def assemble_scenes_ready(
     return _assemble(context, watch, assemble_scenes.name, SCENES, ready, studio.settings.batch_size)
 
 
-@dg.sensor(job=assemble_episodes, minimum_interval_seconds=60, default_status=STATUS)
+@sensor(job=assemble_episodes, minimum_interval_seconds=60, default_status=STATUS)
 def assemble_episodes_ready(
     context: dg.SensorEvaluationContext, studio: dg.ResourceParam[Studio]
 ) -> list[dg.RunRequest] | dg.SkipReason:

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from anime_pipeline.defs.described import sensor
 from anime_pipeline.defs.sensor_status import sensor_status
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.echo_brain.delivery import deliver
@@ -15,7 +16,7 @@ DELIVERY_SECONDS = 20.0
 """Of one tick, so that the next is not held up."""
 
 
-@dg.sensor(minimum_interval_seconds=30, default_status=STATUS)
+@sensor(minimum_interval_seconds=30, default_status=STATUS)
 def echo_heartbeat(context: dg.SensorEvaluationContext, studio: dg.ResourceParam[Studio]) -> dg.SkipReason:
     """Tells the supervisor how this worker is; registers it first where the supervisor does not know it."""
     try:
@@ -24,7 +25,7 @@ def echo_heartbeat(context: dg.SensorEvaluationContext, studio: dg.ResourceParam
         return dg.SkipReason(_said(error))
 
 
-@dg.sensor(minimum_interval_seconds=30, default_status=STATUS)
+@sensor(minimum_interval_seconds=30, default_status=STATUS)
 def echo_outbox(context: dg.SensorEvaluationContext, studio: dg.ResourceParam[Studio]) -> dg.SkipReason:
     """Delivers events of jobs and gates to the supervisor, in the order of each job."""
     try:

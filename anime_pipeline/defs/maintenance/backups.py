@@ -98,11 +98,16 @@ def _is_there(context: dg.OpExecutionContext, studio: Studio, which: Which) -> b
 
 
 nightly_backup = dg.ScheduleDefinition(
-    name="nightly_backup", job=back_up_database, cron_schedule=NIGHTLY, default_status=DEFAULT_STATUS
+    name="nightly_backup",
+    job=back_up_database,
+    description="Backs the databases up; keeps the newest backup of each of the last 7 days and 4 weeks.",
+    cron_schedule=NIGHTLY,
+    default_status=DEFAULT_STATUS,
 )
 weekly_restore_test = dg.ScheduleDefinition(
     name="weekly_restore_test",
     job=restore_test_database,
+    description="Restores the newest backup into a scratch database and compares every table.",
     cron_schedule=WEEKLY,
     default_status=DEFAULT_STATUS,
 )

@@ -2,6 +2,7 @@
 
 import dagster as dg
 
+from anime_pipeline.defs.described import sensor
 from anime_pipeline.defs.run_requests import UNDER_WAY, PlannedRun
 from anime_pipeline.defs.sensor_status import DEFAULT_STATUS
 from anime_pipeline.defs.studio import Studio
@@ -44,7 +45,7 @@ def answer_requests() -> None:
     measure_asked_takes(render_second_takes())
 
 
-@dg.sensor(job=answer_requests, minimum_interval_seconds=30, default_status=DEFAULT_STATUS)
+@sensor(job=answer_requests, minimum_interval_seconds=30, default_status=DEFAULT_STATUS)
 def requests_to_answer(
     context: dg.SensorEvaluationContext, studio: dg.ResourceParam[Studio]
 ) -> list[dg.RunRequest] | dg.SkipReason:

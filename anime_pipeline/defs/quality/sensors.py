@@ -3,6 +3,7 @@
 import dagster as dg
 
 from anime_pipeline.database.changes import TAKES
+from anime_pipeline.defs.described import sensor
 from anime_pipeline.defs.jobs import measure_cuts, produce_cuts
 from anime_pipeline.defs.partitions import CUTS
 from anime_pipeline.defs.quality.assets import quality_metrics
@@ -18,7 +19,7 @@ from anime_pipeline.settings import get_settings
 MOST_RUNS = 100
 
 
-@dg.sensor(
+@sensor(
     jobs=[measure_cuts, measure_batch],
     minimum_interval_seconds=30,
     default_status=sensor_status(get_settings().automeasure),

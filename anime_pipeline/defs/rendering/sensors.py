@@ -4,6 +4,7 @@ import dagster as dg
 from sqlalchemy.orm import Session
 
 from anime_pipeline.database.changes import FILMS
+from anime_pipeline.defs.described import sensor
 from anime_pipeline.defs.jobs import render_cuts
 from anime_pipeline.defs.partitions import CUTS
 from anime_pipeline.defs.rendering import backlog
@@ -18,7 +19,7 @@ from anime_pipeline.rendering.render_hours import RenderHours
 from anime_pipeline.settings import get_settings
 
 
-@dg.sensor(
+@sensor(
     jobs=[render_cuts, render_batch],
     minimum_interval_seconds=30,
     default_status=sensor_status(get_settings().queue_drain),
@@ -98,7 +99,7 @@ class _Tick:
         return cuts, waiting
 
 
-@dg.sensor(minimum_interval_seconds=60, default_status=sensor_status(get_settings().expire_leases))
+@sensor(minimum_interval_seconds=60, default_status=sensor_status(get_settings().expire_leases))
 def expire_leases(context: dg.SensorEvaluationContext, studio: dg.ResourceParam[Studio]) -> dg.SkipReason:
     """Frees what is leased to workers that are dead or late, so that another may go on with it."""
     with studio.session() as session:

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from anime_pipeline.database.changes import PARTITIONS
+from anime_pipeline.defs.described import sensor
 from anime_pipeline.defs.partitions import sync_story_partitions
 from anime_pipeline.defs.sensor_status import sensor_status
 from anime_pipeline.defs.studio import Studio
@@ -10,7 +11,7 @@ from anime_pipeline.defs.watching import Watch
 from anime_pipeline.settings import get_settings
 
 
-@dg.sensor(minimum_interval_seconds=30, default_status=sensor_status(get_settings().story_sync))
+@sensor(minimum_interval_seconds=30, default_status=sensor_status(get_settings().story_sync))
 def story_sync(context: dg.SensorEvaluationContext, studio: dg.ResourceParam[Studio]) -> dg.SkipReason:
     """Registers new episodes, scenes and cuts as partitions in story order; omitted ones leave the list."""
     with studio.session() as session:
