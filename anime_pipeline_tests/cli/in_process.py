@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -25,7 +26,10 @@ def run(settings: Settings, *arguments: str) -> Done:
     """Run ``anime-pipeline`` with these arguments on an installation."""
     out, err = io.StringIO(), io.StringIO()
     code: object = 0
+    # What it starts in a process of its own is told by the environment.
+    environment = {"ANIME_HOME": str(settings.home), "ANIME_DATABASE_URL": str(settings.database_url)}
     with (
+        patch.dict(os.environ, environment),
         patch("anime_pipeline.cli.house.get_settings", lambda: settings),
         patch.object(sys, "argv", ["anime-pipeline", *arguments]),
         redirect_stdout(out),

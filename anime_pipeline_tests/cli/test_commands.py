@@ -14,21 +14,25 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from anime_pipeline.cli.console import print_error, print_table
+from anime_pipeline.database.session import session_scope
 from anime_pipeline.errors import UserError
+from anime_pipeline.media.store import MediaStore
 from anime_pipeline.settings import Settings
+from anime_pipeline.story.importer import apply, compare
+from anime_pipeline.story.reader import read_production
+from anime_pipeline_tests.cli.in_process import run
 from anime_pipeline_tests.story.files import small, write
 
 COMMAND = Path(sys.executable).with_name("anime-pipeline")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lantern-post" / "production.yaml"
 
 
-def run(settings: Settings, *arguments: str) -> subprocess.CompletedProcess[str]:
-    environment = {
-        **os.environ,
-        "ANIME_HOME": str(settings.home),
-        "ANIME_DATABASE_URL": str(settings.database_url),
-    }
-    return subprocess.run([COMMAND, *arguments], env=environment, capture_output=True, text=True, check=False)
+@pytest.fixture
+def story(settings: Settings, tmp_path: Path) -> None:
+    """The small production, without the process that tells Dagster of its cuts."""
+    read = read_production(write(tmp_path, small()))
+    with session_scope(settings) as session:
+        apply(session, read, compare(session, read), MediaStore.of(settings))
 
 
 def test_ten_mistakes_give_ten_messages_and_nothing_is_written(
@@ -81,8 +85,8 @@ def test_importing_twice_changes_nothing_and_status_lists_every_cut(
     assert {state["state"] for state in states} == {"missing"}
 
 
-def test_a_prompt_says_where_its_parts_come_from(settings: Settings, tmp_path: Path) -> None:
-    run(settings, "import", str(write(tmp_path, small())))
+@pytest.mark.usefixtures("story")
+def test_a_prompt_says_where_its_parts_come_from(settings: Settings) -> None:
     prompt = json.loads(run(settings, "prompt", "small.e01.s001.c0010", "--json").stdout)
     sources = {part["text"]: part["source"] for part in prompt["parts"]}
     assert any("raincoat" in text and "outfit" in source for text, source in sources.items())
@@ -98,16 +102,11 @@ def test_a_prompt_says_where_its_parts_come_from(settings: Settings, tmp_path: P
         (("prompt", "small.e01.s001.c0010"), "small.e01.s001.c0010"),
         (("prompt", "not a key"), "not a key"),
         (("status", "nothing-here"), "no active cut"),
-        (("gates", "explain", "small.e01", "phase_9"), "phase_9"),
         (("models", "where", "bufalo_l"), "buffalo_l"),
         (("models", "fetch", "buffalo_l"), "--accept-licence"),
     ],
 )
-def test_a_users_mistake_is_told_in_words(
-    settings: Settings, tmp_path: Path, arguments: tuple[str, ...], said: str
-) -> None:
-    if "explain" in arguments:
-        run(settings, "import", str(write(tmp_path, small())))
+def test_a_users_mistake_is_told_in_words(settings: Settings, arguments: tuple[str, ...], said: str) -> None:
     done = run(settings, *arguments)
     assert done.returncode == 1
     assert said in done.stderr
@@ -120,6 +119,19 @@ def test_the_schema_describes_the_example(settings: Settings) -> None:
     assert schema["additionalProperties"] is False
 
 
+def test_the_installed_command_is_this_one(settings: Settings) -> None:
+    environment = {
+        **os.environ,
+        "ANIME_HOME": str(settings.home),
+        "ANIME_DATABASE_URL": str(settings.database_url),
+    }
+    done = subprocess.run(
+        [COMMAND, "status", "nothing-here"], env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no active cut" in done.stderr
+
+
 def test_env_is_what_a_shell_can_evaluate(settings: Settings) -> None:
     lines = run(settings, "env").stdout.strip().splitlines()
     assert all(line.startswith("export ") for line in lines)
@@ -128,8 +140,10 @@ def test_env_is_what_a_shell_can_evaluate(settings: Settings) -> None:
     assert (Path(environment["DAGSTER_HOME"]) / "dagster.yaml").is_file()
 
 
-def test_gates_of_an_unrendered_story_are_incomplete(settings: Settings, tmp_path: Path) -> None:
-    run(settings, "import", str(write(tmp_path, small())))
+@pytest.mark.usefixtures("story")
+def test_gates_of_an_unrendered_story_are_incomplete(settings: Settings) -> None:
+    unknown = run(settings, "gates", "explain", "small.e01", "phase_9")
+    assert (unknown.returncode, "phase_9" in unknown.stderr) == (1, True)
     verdicts = json.loads(run(settings, "gates", "show", "--json").stdout)
     assert {verdict["verdict"] for verdict in verdicts} == {"incomplete"}
     assert len(verdicts) == 4
