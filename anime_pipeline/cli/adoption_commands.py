@@ -9,6 +9,8 @@ from typing import Annotated, Any
 import typer
 
 from anime_pipeline.cli.console import JsonOption, err, out, print_facts, print_json, print_table
+from anime_pipeline.cli.dagster_process import run_jobs
+from anime_pipeline.cli.house import House, write_dagster_home
 from anime_pipeline.database.adoption import adopt as adoption
 from anime_pipeline.database.adoption import backup as backups
 from anime_pipeline.database.adoption import rollback as rolling_back
@@ -127,6 +129,10 @@ def rollback(
             f"Run `anime-pipeline db rollback {losses.backup}{' --dagster' * of_dagster} --yes` to do it.",
         )
     done = rolling_back.rollback(settings, backup, _say, which)
+    if of_dagster:
+        _say("ending the runs that were under way when the backup was made")
+        write_dagster_home(settings)
+        run_jobs(House(settings), ["end-runs"])
     facts = asdict(done)
     if as_json:
         print_json(facts)

@@ -53,6 +53,11 @@ def open_house(unadopted: bool = False) -> House:
     if not (unadopted and migrations.awaits_adoption(settings)):
         migrations.upgrade(settings)
         greet(settings)
+    write_dagster_home(settings)
+    return House(settings)
+
+
+def write_dagster_home(settings: Settings) -> None:
+    """Have Dagster's tools find this home's storage and limits."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(REPOSITORY / "dagster.yaml", settings.dagster_home / "dagster.yaml")
-    return House(settings)

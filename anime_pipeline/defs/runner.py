@@ -1,10 +1,10 @@
 """Runs jobs of this code location, in this process or by Dagster's daemon: what the command line does.
 
-``python -m anime_pipeline.defs.runner STEP...`` with the steps ``sync``, ``JOB`` (unpartitioned) or
-``JOB=KEY,KEY,…``; ``-`` reads a JSON list of steps from standard input, where a step may be an object with
-``job``, ``keys``, ``tags``, ``daemon`` and ``follow`` too. Runs that an earlier runner left behind when it
-was killed are ended first. The last line of standard output is a JSON list with the outcome of each run; the
-exit status is 1 when one failed.
+``python -m anime_pipeline.defs.runner STEP...`` with the steps ``sync``, ``JOB`` (unpartitioned),
+``JOB=KEY,KEY,…`` or ``end-runs`` (:func:`end_restored_runs`); ``-`` reads a JSON list of steps from standard
+input, where a step may be an object with ``job``, ``keys``, ``tags``, ``daemon`` and ``follow`` too. Runs
+that an earlier runner left behind when it was killed are ended first. The last line of standard output is a
+JSON list with the outcome of each run; the exit status is 1 when one failed.
 """
 
 from __future__ import annotations
@@ -76,10 +76,26 @@ def end_abandoned_runs(instance: dg.DagsterInstance) -> int:
         for run in instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
         if RUNNER_TAG in run.tags and is_dead(run.tags[RUNNER_TAG])
     ]
-    for run in abandoned:
-        instance.report_run_failed(run, "The process that executed this run was killed.")
-        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
+    _end(instance, abandoned, "The process that executed this run was killed.")
     return len(abandoned)
+
+
+def end_restored_runs(instance: dg.DagsterInstance) -> int:
+    """Fail every run that is told to be under way in a database that was just restored, where none can be.
+
+    The run that made the backup is always one of them. Each would hold one of the places of runs for ever,
+    since nobody asks whether the process of a run that the daemon launched still lives. Runs that wait in
+    the queue are left there.
+    """
+    restored = instance.get_runs(dg.RunsFilter(statuses=UNFINISHED))
+    _end(instance, restored, "This run was under way when the backup was made that was restored.")
+    return len(restored)
+
+
+def _end(instance: dg.DagsterInstance, runs: Sequence[dg.DagsterRun], why: str) -> None:
+    for run in runs:
+        instance.report_run_failed(run, why)
+        instance.event_log_storage.free_concurrency_slots_for_run(run.run_id)
 
 
 def know_pools(instance: dg.DagsterInstance) -> None:
@@ -137,6 +153,9 @@ def run_steps(instance: dg.DagsterInstance, studio: Studio, steps: Sequence[Step
         if step.job == "sync":
             with studio.session() as session:
                 sync_story_partitions(instance, session)
+            continue
+        if step.job == "end-runs":
+            end_restored_runs(instance)
             continue
         runs = planned_runs(instance, step, studio.settings.batch_size)
         if step.daemon and runs and launching.daemon_runs(instance):

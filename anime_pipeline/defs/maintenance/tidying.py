@@ -4,6 +4,7 @@ from datetime import datetime, timezone
 
 import dagster as dg
 
+from anime_pipeline.database import migrations
 from anime_pipeline.database.job_events import forget_old_events
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.echo_brain import inbox, outbox
@@ -14,17 +15,23 @@ from anime_pipeline.review.pruning import remove_leftovers
 @dg.op
 def tidy_up(context: dg.OpExecutionContext, studio: dg.ResourceParam[Studio]) -> None:
     """Forget delivered events, followed messages and old logs; remove what killed processes left."""
-    now = datetime.now(timezone.utc)
-    with studio.session() as session:
-        messages = inbox.prune(session, studio.settings, now)
-        events = outbox.prune(session, now)
-        changes = forget_old_events(session.connection())
+    # An earlier system's database has none of these tables until somebody migrates it.
+    forgotten = {} if migrations.awaits_adoption(studio.settings) else _forget(studio)
     context.add_output_metadata(
         {
-            "messages of the supervisor": messages,
-            "delivered events": events,
-            "events of jobs": changes,
+            **forgotten,
             "leftovers of killed processes": remove_leftovers(studio.settings),
             "logs": remove_old_logs(studio.settings.home, studio.settings.dagster_home),
         }
     )
+
+
+def _forget(studio: Studio) -> dict[str, int]:
+    """Delete rows that are past their time; how many of what."""
+    now = datetime.now(timezone.utc)
+    with studio.session() as session:
+        return {
+            "messages of the supervisor": inbox.prune(session, studio.settings, now),
+            "delivered events": outbox.prune(session, now),
+            "events of jobs": forget_old_events(session.connection()),
+        }

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import make_url
 from typer.testing import CliRunner, Result
 
-from anime_pipeline.cli import app
+from anime_pipeline.cli import adoption_commands, app
 from anime_pipeline.database.adoption.backup import back_up, restore_test
 from anime_pipeline.database.adoption.connections import dagster_url
 from anime_pipeline.database.adoption.errors import AdoptionError
@@ -27,6 +27,7 @@ from anime_pipeline.database.adoption.rollback import losses, rollback
 from anime_pipeline.database.errors import DatabaseError
 from anime_pipeline.database.external import render
 from anime_pipeline.defs.maintenance.backups import back_up_database, restore_test_database
+from anime_pipeline.defs.runner import end_restored_runs
 from anime_pipeline.defs.studio import Studio as StudioResource
 from anime_pipeline.errors import UserError
 from anime_pipeline.settings import get_settings
@@ -156,7 +157,20 @@ def command(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> Any:
     get_settings.cache_clear()
 
 
-def test_the_commands(studio: Studio, dagster: str, command: Any) -> None:
+def test_runs_of_a_restored_database_that_cannot_be_under_way_are_ended() -> None:
+    statuses = dg.DagsterRunStatus
+    before = [statuses.STARTED, statuses.STARTING, statuses.CANCELING, statuses.NOT_STARTED, statuses.SUCCESS]
+    with dg.DagsterInstance.ephemeral() as instance:
+        runs = [instance.create_run_for_job(restore_test_database, status=status) for status in before]
+        assert end_restored_runs(instance) == 3
+        found = [instance.get_run_by_id(run.run_id) for run in runs]
+        after = [run.status for run in found if run is not None]
+    assert after == [statuses.FAILURE] * 3 + [statuses.NOT_STARTED, statuses.SUCCESS]
+
+
+def test_the_commands(studio: Studio, dagster: str, command: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[Any] = []
+    monkeypatch.setattr(adoption_commands, "run_jobs", lambda house, asked: steps.extend(asked))
     made = json.loads(command("backup", "--json").stdout)
     name = made["dagster"]["name"]
     assert made["dagster"]["rows"] == 1
@@ -168,7 +182,10 @@ def test_the_commands(studio: Studio, dagster: str, command: Any) -> None:
     asked = command("rollback", name, "--dagster").exception
     assert isinstance(asked, UserError)
     assert f"db rollback {name} --dagster --yes" in (asked.remedy or "")
+    assert steps == []
     assert command("rollback", name, "--dagster", "--yes").exit_code == 0
+    assert steps == ["end-runs"]
+    assert (studio.settings.dagster_home / "dagster.yaml").exists()
     assert losses(studio.settings, name, "dagster").changes == ()
 
 
