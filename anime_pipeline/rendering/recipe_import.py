@@ -58,7 +58,7 @@ def import_recipe(session: Session, settings: Settings, read: ReadRecipe) -> int
     )
     store = MediaStore.of(settings)
     for file in manifest.files:
-        stored = store.put_bytes(read.contents[file.sha256], file.suffix)
+        stored = read.put_into(store, file)
         row = {
             **file.model_dump(exclude={"role", "position"}),
             "bytes": stored.bytes,

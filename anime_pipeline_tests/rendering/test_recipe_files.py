@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import zipfile
 from pathlib import Path
@@ -94,6 +95,7 @@ def test_the_graph_in_the_file_is_one_that_comfyui_opens(studio: Studio) -> None
         ({"workflow": b"{"}, "no recipe file"),
         ({"files": b"painted over"}, "damaged files"),
         ({"manifest": b'{"format": "zip"}'}, "manifest that is none"),
+        ({"manifest": b'{"format": "\\u0000"}'}, "holds a NUL"),
     ],
 )
 def test_a_file_that_was_changed_is_refused(studio: Studio, changed: dict[str, bytes], said: str) -> None:
@@ -107,6 +109,44 @@ def test_what_is_no_recipe_file_is_refused_in_words(tmp_path: Path) -> None:
         read_recipe_file(tmp_path / "text")
     with pytest.raises(RecipeFileError, match="there is no file"):
         read_recipe_file(tmp_path / "nowhere")
+
+
+def test_a_broken_or_locked_archive_is_refused_in_words(studio: Studio) -> None:
+    path = exported(studio)
+    whole = path.read_bytes()
+    packed = path.with_suffix(".packed")
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(name, old.read(name))
+    squeezed = bytearray(packed.read_bytes())
+    squeezed[100:200] = bytes(100)
+    locked = bytearray(whole)
+    for place in (locked.index(b"PK\x03\x04") + 6, locked.index(b"PK\x01\x02") + 8):
+        locked[place] |= 1  # "encrypted"
+    for data in (whole[: len(whole) // 2], bytes(squeezed), bytes(locked)):
+        path.write_bytes(data)
+        with pytest.raises(RecipeFileError, match="no recipe file"):
+            read_recipe_file(path)
+
+
+def test_what_cannot_be_written_leaves_what_was_there(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = exported(studio)
+    before = path.read_bytes()
+    (row,) = studio.query("SELECT job_id FROM studio.takes")
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("anime_pipeline.rendering.recipe_files.shutil.copyfileobj", full)
+    with session_scope(studio.settings) as session:
+        with pytest.raises(RecipeFileError, match="cannot be written: No space left"):
+            write_recipe_file(session, studio.settings, row.job_id, path)
+        with pytest.raises(RecipeFileError, match="cannot be written"):
+            write_recipe_file(session, studio.settings, row.job_id, path / "below a file")
+    assert path.read_bytes() == before
+    assert [one.name for one in path.parent.glob(".*.part*")] == []
 
 
 def test_inputs_are_kept_as_long_as_a_take_refers_to_them(studio: Studio) -> None:
