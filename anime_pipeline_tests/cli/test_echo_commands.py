@@ -102,6 +102,8 @@ def test_messages_are_listed_and_tried_again(worker: Settings) -> None:
     assert told("inbox", "retry", message["event_id"], status=1)["state"] == "refused"
     with pytest.raises(UserError, match="no message nothing"):
         run("inbox", "retry", "nothing")
+    assert told("inbox", "drop", message["event_id"]) == {"dropped": message["event_id"]}
+    assert told("inbox", "list") == []
 
 
 def test_without_a_supervisor_it_says_so_once(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
