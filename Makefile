@@ -17,7 +17,7 @@ metrics: $(VENV)/.installed
 	$(PIP) -e '.[metrics]'
 
 test: $(VENV)/.installed-for-tests
-	$(VENV)/bin/python -m pytest -n 2 --dist loadscope
+	$(VENV)/bin/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 # 500 renders while servers, workers and the database are killed; the tests run a shorter one.
 chaos: $(VENV)/.installed-for-tests

@@ -18,6 +18,8 @@ from hypothesis.stateful import run_state_machine_as_test
 from anime_pipeline.settings import Settings
 from anime_pipeline_tests.studio_loop.machine import Loop
 
+pytestmark = pytest.mark.slow
+
 LONG = int(os.environ.get("STUDIO_LOOP_EXAMPLES", "0"))
 EXAMPLES, STEPS = (LONG, 100) if LONG else (12, 25)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import pytest
+
 from anime_pipeline_tests.chaos.campaign import DISASTERS, run_campaign
 from anime_pipeline_tests.conftest import folder_for_a_server
+
+pytestmark = pytest.mark.slow
 
 
 def test_a_campaign_of_disasters_costs_no_take_and_few_renders() -> None:

@@ -26,6 +26,8 @@ from anime_pipeline.review.selection import choose_take, select_best
 from anime_pipeline_tests.defs.conftest import CalmArtist, Line
 from anime_pipeline_tests.review.studio import videos
 
+pytestmark = pytest.mark.slow
+
 
 class Flickerer(CalmArtist):
     """Draws the calm square under a light that flickers by the seed: takes differ in their steadiness."""

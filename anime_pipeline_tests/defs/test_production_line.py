@@ -12,6 +12,8 @@ from anime_pipeline.defs.studio import Studio as StudioResource
 from anime_pipeline_tests.defs.conftest import Line
 from anime_pipeline_tests.rendering.studio import production, stills
 
+pytestmark = pytest.mark.slow
+
 EPISODE = "tiny.e01"
 
 

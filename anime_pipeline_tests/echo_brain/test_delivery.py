@@ -34,6 +34,8 @@ from anime_pipeline_tests.echo_brain.supervising import (
     outbox_states,
 )
 
+pytestmark = pytest.mark.slow
+
 FAST = {"anime_pipeline.echo_brain.client.READ_SECONDS": 0.5}
 
 

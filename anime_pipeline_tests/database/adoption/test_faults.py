@@ -24,6 +24,8 @@ from anime_pipeline.database.errors import DatabaseError
 from anime_pipeline.settings import Settings
 from anime_pipeline_tests.database.adoption.conftest import Server, Studio, open_connection
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def major() -> str:
