@@ -26,8 +26,31 @@ def preflight(graph: Graph, object_info: Mapping[str, Any]) -> None:
     )
 
 
+def executed(graph: Graph, object_info: Mapping[str, Any]) -> set[str]:
+    """Ids of the nodes that a server runs: those that save, and what these take from.
+
+    Left-over nodes of which nothing is saved need no inputs and no models; all of a graph without any that
+    saves.
+    """
+    waiting = [key for key, node in graph.items() if _saves(object_info.get(node["class_type"]))]
+    found: set[str] = set()
+    while waiting:
+        node_id = waiting.pop()
+        if node_id in found or node_id not in graph:
+            continue
+        found.add(node_id)
+        links = (value for value in graph[node_id]["inputs"].values() if isinstance(value, list))
+        waiting += [str(link[0]) for link in links if len(link) == 2]
+    return found or set(graph)
+
+
+def _saves(known: Mapping[str, Any] | None) -> bool:
+    return known is None or bool(known.get("output_node", True))
+
+
 def _missing(graph: Graph, object_info: Mapping[str, Any]) -> Iterator[tuple[ErrorClass, str, str]]:
-    for node in graph.values():
+    runs = executed(graph, object_info)
+    for node_id, node in graph.items():
         known = object_info.get(node["class_type"])
         if known is None:
             yield (
@@ -35,6 +58,8 @@ def _missing(graph: Graph, object_info: Mapping[str, Any]) -> Iterator[tuple[Err
                 f"the server has no node {node['class_type']} (“{title_of(node)}”)",
                 "install the custom node that brings it, or give the cut a workflow for this server",
             )
+            continue
+        if node_id not in runs:
             continue
         declared = known.get("input", {})
         for name in declared.get("required", {}):

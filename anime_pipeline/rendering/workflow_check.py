@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from anime_pipeline.rendering.model_files import folder_of
-from anime_pipeline.rendering.preflight import choices, is_given
+from anime_pipeline.rendering.preflight import choices, executed, is_given
 from anime_pipeline.rendering.templates import (
     SHIPPED,
     Graph,
@@ -38,8 +38,10 @@ def check_workflow(template: Template, object_info: Mapping[str, Any] | None = N
     """What is wrong with a template that could be read, and with it on a server (its ``/object_info``)."""
     findings = list(_unlinked(template.graph))
     if object_info is not None:
-        for node in template.graph.values():
-            findings += _on_server(node, object_info, _filled_inputs(template, node))
+        runs = executed(template.graph, object_info)
+        for node_id, node in template.graph.items():
+            if node_id in runs or node["class_type"] not in object_info:
+                findings += _on_server(node, object_info, _filled_inputs(template, node))
     return list(dict.fromkeys(findings))
 
 

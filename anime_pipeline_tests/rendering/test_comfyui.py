@@ -160,3 +160,27 @@ def test_a_node_that_writes_previews_only_is_a_mistake_of_the_workflow_and_no_se
     with pytest.raises(ComfyError) as empty:
         files_of({"outputs": {}}, graph, ["7"])
     assert empty.value.error_class == "contract"
+
+
+def test_left_over_nodes_of_which_nothing_is_saved_need_no_inputs_and_no_models() -> None:
+    """As ComfyUI has it, which looks at what its output nodes take from, and at the class of every node."""
+    graph: Graph = {
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 8}},
+        "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "x"}},
+        "3": {"class_type": "VAELoader", "inputs": {"vae_name": "gone.safetensors"}},
+        "4": {"class_type": "EmptyImage", "inputs": {}},
+    }
+    info: dict[str, Any] = {
+        "EmptyImage": {"input": {"required": {"width": ["INT", {}]}}, "output_node": False},
+        "SaveImage": {
+            "input": {"required": {"images": ["IMAGE"], "filename_prefix": ["STRING"]}}, "output_node": True
+        },
+        "VAELoader": {
+            "input": {"required": {"vae_name": [["here.safetensors"], {}]}}, "output_node": False
+        },
+    }  # fmt: skip
+    preflight(graph, info)
+    with pytest.raises(ComfyError, match="has no node VAELoader"):
+        preflight(graph, {name: one for name, one in info.items() if name != "VAELoader"})
+    with pytest.raises(ComfyError, match="lacks its input width"):
+        preflight({**graph, "1": {"class_type": "EmptyImage", "inputs": {}}}, info)
