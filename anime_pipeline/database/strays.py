@@ -35,7 +35,8 @@ class OutsideCluster:
     """A cluster that lies outside its home.
 
     ``bytes`` is what it takes on the disk. ``last_written`` is when its server last noted a checkpoint or its
-    end, or when it was begun. ``kept`` says why it is not removed; None: it is a stray.
+    end, or when it was begun. ``kept`` says why it is not removed; None: it is a stray. ``in_use``: a home or
+    a server uses it, beyond doubt.
     """
 
     place: Path
@@ -43,6 +44,7 @@ class OutsideCluster:
     bytes: int
     last_written: datetime
     kept: str | None
+    in_use: bool
 
     @property
     def name(self) -> str:
@@ -76,10 +78,10 @@ def find_stray(name: str) -> OutsideCluster:
         raise DatabaseError(f"There is no cluster {name!r}.", "`anime-pipeline db strays` lists them.")
     cluster = found[name]
     if cluster.kept is not None:
-        raise DatabaseError(
-            f"{name} stays: {cluster.kept}.",
-            f"Where you know that nobody needs it: stop its server, and remove {cluster.place} by hand.",
+        by_hand = (
+            f"Where you know better, make sure that no server uses it and remove {cluster.place} by hand."
         )
+        raise DatabaseError(f"{name} stays: {cluster.kept}.", None if cluster.in_use else by_hand)
     return cluster
 
 
@@ -120,7 +122,8 @@ def _homes_everywhere() -> _Homes:
 def _look(place: Path, homes: _Homes) -> OutsideCluster:
     noted = noted_home(place)
     written = _last_written(place)
-    kept = _needed(place / "cluster", noted, homes)
+    used = _used(place / "cluster", homes)
+    kept = used or _needed(place / "cluster", noted, homes)
     if kept is None and time.time() - written < IDLE_SECONDS:
         kept = "it was written to within a day"
     return OutsideCluster(
@@ -129,6 +132,7 @@ def _look(place: Path, homes: _Homes) -> OutsideCluster:
         sum(map(_bytes, (place, *place.rglob("*")))),
         datetime.fromtimestamp(written, timezone.utc),
         kept,
+        used is not None,
     )
 
 
@@ -144,14 +148,19 @@ def _last_written(place: Path) -> float:
     return (control if control.exists() else place).stat().st_mtime
 
 
-def _needed(cluster: Path, noted: NotedHome | None, homes: _Homes) -> str | None:
-    """Why a cluster is, or may be, needed."""
+def _used(cluster: Path, homes: _Homes) -> str | None:
+    """Who uses a cluster."""
     server = postmaster.running(cluster)
     if server is not None:
         return f"its server runs (process {server.pid})"
     user = homes.by_cluster.get(cluster.resolve())
     if user is not None:
         return f"{user} uses it"
+    return None
+
+
+def _needed(cluster: Path, noted: NotedHome | None, homes: _Homes) -> str | None:
+    """Why a cluster that nobody is seen to use may be needed."""
     if not (cluster / "postmaster.opts").exists():
         return None  # of a first start that was killed: no server has ever run on it
     if noted is None:

@@ -165,7 +165,8 @@ def test_whatever_speaks_for_it_keeps_it(
     for refuse in (find_stray, remove_stray):
         with pytest.raises(DatabaseError, match="stays") as caught:
             refuse(NAME)
-    assert str(machine.root / NAME) in (caught.value.remedy or "")
+    by_hand = str(machine.root / NAME) in (caught.value.remedy or "")
+    assert by_hand != machine.found().in_use, "what is used is nobody's to remove"
     assert (machine.cluster / "anime.json").exists()
 
 
