@@ -37,16 +37,16 @@ class AnimeFaceDetector:
         resized = np.asarray(Image.fromarray(picture).resize((width, height)))
         pixels = resized.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255)
         (output,) = self.session.run(["output0"], {"images": pixels})
-        scale = np.array([picture.shape[1] / width, picture.shape[0] / height] * 2)
-        return surest(output[0].T, scale, picture.shape[1], picture.shape[0])
+        return surest(output[0].T, (width, height), (picture.shape[1], picture.shape[0]))
 
 
-def surest(candidates: npt.NDArray[np.float32], scale: Boxes, width: int, height: int) -> Boxes:
+def surest(candidates: npt.NDArray[np.float32], seen: tuple[int, int], picture: tuple[int, int]) -> Boxes:
     """Of candidates (centre x, centre y, width, height, confidence) the sure ones that don't overlap.
 
-    ``scale`` takes the detector's pixels to the picture's; corners are rounded to its pixels and kept inside.
+    They are in pixels of what the detector has seen; their corners are rounded to the picture's pixels and
+    kept inside. Sizes are width, height. All is float32, as with the detector's makers, down to the rounding.
     """
-    candidates = candidates[candidates[:, 4] > LEAST_CONFIDENCE].astype(np.float64)
+    candidates = candidates[candidates[:, 4] > LEAST_CONFIDENCE]
     corners = np.concatenate(
         [candidates[:, :2] - candidates[:, 2:4] / 2, candidates[:, :2] + candidates[:, 2:4] / 2], axis=1
     )
@@ -54,11 +54,12 @@ def surest(candidates: npt.NDArray[np.float32], scale: Boxes, width: int, height
     for index in np.argsort(candidates[:, 4])[::-1]:
         if all(_overlap(corners[index], corners[other]) <= MOST_OVERLAP for other in kept):
             kept.append(int(index))
-    inside = (corners[kept] * scale).clip(0, [width, height, width, height]).round()
-    return np.concatenate([inside, candidates[kept, 4:5]], axis=1)
+    size = np.array(picture * 2, np.float32)
+    inside = (corners[kept] / np.array(seen * 2, np.float32) * size).clip(0, size).round()
+    return np.concatenate([inside, candidates[kept, 4:5]], axis=1).astype(np.float64)
 
 
-def _overlap(one: Boxes, other: Boxes) -> float:
+def _overlap(one: npt.NDArray[np.float32], other: npt.NDArray[np.float32]) -> float:
     """Intersection over union, with the pixel at each edge counted in."""
     sides = np.minimum(one[2:], other[2:]) - np.maximum(one[:2], other[:2]) + 1
     shared = float(np.prod(sides.clip(min=0)))

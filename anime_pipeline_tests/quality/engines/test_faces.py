@@ -169,9 +169,9 @@ def test_of_overlapping_boxes_the_surest_stays() -> None:
     candidates = np.array(
         [[50, 50, 20, 20, 0.6], [51, 50, 20, 20, 0.9], [10, 10, 30, 30, 0.5], [80, 80, 9, 9, 0.2]], np.float32
     )
-    boxes = surest(candidates, np.array([2.0, 1.0, 2.0, 1.0]), 150, 100)
+    boxes = surest(candidates, (75, 100), (150, 100))
     np.testing.assert_allclose(boxes, [[82, 40, 122, 60, 0.9], [0, 0, 50, 25, 0.5]], atol=1e-6)
-    assert surest(candidates[3:], np.ones(4), 100, 100).shape == (0, 5)
+    assert surest(candidates[3:], (100, 100), (100, 100)).shape == (0, 5)
 
 
 def test_a_head_stays_inside_its_picture() -> None:
