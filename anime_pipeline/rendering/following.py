@@ -15,7 +15,8 @@ from anime_pipeline.rendering.templates import Graph, title_of
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.02, 0.5
 # History is written up to about 50 ms after a prompt has left the queue; ten times that is certain.
 GRACE_SECONDS = 0.5
-_QUEUE_EVERY_SECONDS = 0.5
+# A server spells out all graphs of its queue at each look, so a long render is looked at ever less often.
+_QUEUE_EVERY_SECONDS, _QUEUE_SELDOM_SECONDS, _LOOKS = 0.5, 5.0, 20
 # A prompt that runs and is not heard of for this long has a listener that the server may have forgotten.
 QUIET_SECONDS = 60.0
 _OUTPUT_KINDS = ("images", "gifs", "video", "videos")
@@ -63,7 +64,8 @@ class Follower:
         return Finished(files_of(entry, graph, output_nodes), _seconds(entry))
 
     def _entry(self, prompt_id: str, on_progress: Callable[[float], None] | None) -> dict[str, Any]:
-        wait, state, alive = FIRST_WAIT_SECONDS, None, time.monotonic()
+        began = time.monotonic()
+        wait, state, alive = FIRST_WAIT_SECONDS, None, began
         queue_asked, waits, renewed = 0.0, False, alive
         heeded = {prompt_id}
         told: float | None = None
@@ -72,7 +74,7 @@ class Follower:
             if entry is not None:
                 return entry
             now = time.monotonic()
-            if now - queue_asked >= _QUEUE_EVERY_SECONDS:
+            if now - queue_asked >= _between_looks(now - began):
                 queue_asked = now
                 running, pending = self.client.queue()
                 if prompt_id not in running and prompt_id not in pending:
@@ -115,6 +117,10 @@ class Follower:
             if time.monotonic() >= deadline:
                 raise ComfyError("lost", f"{self.client.url} no longer knows the prompt {prompt_id}")
             time.sleep(FIRST_WAIT_SECONDS)
+
+
+def _between_looks(followed_seconds: float) -> float:
+    return min(_QUEUE_SELDOM_SECONDS, max(_QUEUE_EVERY_SECONDS, followed_seconds / _LOOKS))
 
 
 def is_known(client: ComfyClient, prompt_id: str) -> bool:

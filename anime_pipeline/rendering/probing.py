@@ -35,7 +35,7 @@ def probe(client: ComfyClient, object_info: Mapping[str, Any] | None = None) -> 
     devices = [device for device in stats.get("devices") or [] if isinstance(device, dict)]
     largest = max(devices, key=lambda device: _bytes(device, "vram_total"), default={})
     return ServerFacts(
-        kind=kind_of(stats),
+        kind=kind_of(client.url, stats),
         version=str((stats.get("system") or {}).get("comfyui_version") or "unknown"),
         devices=devices,
         vram_total=_bytes(largest, "vram_total"),
@@ -49,7 +49,7 @@ def models_listed(object_info: Mapping[str, Any]) -> dict[str, list[str]]:
     """The model files that a server offers, by folder, as its loader nodes list them."""
     found: dict[str, set[str]] = {}
     for kind, node in object_info.items():
-        inputs = node.get("input") or {}
+        inputs = (node.get("input") or {}) if isinstance(node, dict) else {}
         for name, spec in {**(inputs.get("required") or {}), **(inputs.get("optional") or {})}.items():
             if (folder := folder_of(kind, name)) is not None:
                 listed = (choice for choice in choices(spec) or [] if isinstance(choice, str))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -31,12 +32,19 @@ def render_servers(settings: Settings) -> list[RenderServer]:
     if not settings.comfyui_server_urls:
         return [RenderServer(ensure_preview_server(settings), "preview", embedded=True)]
     found, silent = [], []
-    for url in settings.comfyui_server_urls:
-        server = answering(url)
+    for server in all_answering(settings.comfyui_server_urls):
         found.append(server) if isinstance(server, RenderServer) else silent.append(str(server))
     if not found:
         raise no_server(silent)
     return found
+
+
+def all_answering(urls: Collection[str]) -> list[RenderServer | ComfyError]:
+    """What :func:`answering` says of each, all asked at once: one that is switched off takes seconds."""
+    if not urls:
+        return []
+    with ThreadPoolExecutor(len(urls), "ask-server") as pool:
+        return list(pool.map(answering, urls))
 
 
 def answering(url: str) -> RenderServer | ComfyError:
@@ -57,10 +65,15 @@ def no_server(reasons: list[str]) -> ComfyError:
 
 
 def server_kind(client: ComfyClient) -> ServerKind:
-    """Whether a server is a preview server, by what it says of itself."""
-    return kind_of(client.system_stats())
+    """Whether a server is a preview server, by what it says of itself. Raises :class:`ComfyError`."""
+    return kind_of(client.url, client.system_stats())
 
 
-def kind_of(system_stats: Mapping[str, Any]) -> ServerKind:
-    """The kind in an answer of ``/system_stats``."""
-    return "preview" if (system_stats.get("system") or {}).get("server_kind") == "preview" else "comfyui"
+def kind_of(url: str, system_stats: Mapping[str, Any]) -> ServerKind:
+    """The kind in a server's answer of ``/system_stats``; :class:`ComfyError` where it is none of ours."""
+    system = system_stats.get("system")
+    if not isinstance(system, dict) or not isinstance(system_stats.get("devices"), list):
+        raise ComfyError(
+            "connection", f"{url} answers, but not as ComfyUI does", "is it the address of another program?"
+        )
+    return "preview" if system.get("server_kind") == "preview" else "comfyui"

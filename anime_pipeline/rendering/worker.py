@@ -17,7 +17,7 @@ from anime_pipeline.rendering.fleet import FleetServer
 from anime_pipeline.rendering.patience import DATABASE_GONE, patiently
 from anime_pipeline.rendering.queue import expire, heartbeat, release, unfinished
 from anime_pipeline.rendering.registry import Standing, added_urls, enlist, record_facts, standing, unblock
-from anime_pipeline.rendering.servers import RenderServer, answering, no_server, render_servers
+from anime_pipeline.rendering.servers import RenderServer, all_answering, no_server, render_servers
 from anime_pipeline.rendering.turns import work
 from anime_pipeline.settings import Settings
 
@@ -107,8 +107,7 @@ class _Drain:
     def _join_those_that_answer(self, urls: Collection[str]) -> list[str]:
         """Add servers that are not there yet; why the others cannot be."""
         reasons = []
-        for url in sorted(set(urls) - set(self._fleet)):
-            server = answering(url)
+        for server in all_answering(sorted(set(urls) - set(self._fleet))):
             if isinstance(server, RenderServer):
                 self._join(server)
             else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from base64 import b64encode
 from pathlib import Path
 
@@ -10,8 +11,10 @@ import pytest
 from anime_pipeline.rendering.comfyui import ComfyClient
 from anime_pipeline.rendering.comfyui_errors import ComfyError
 from anime_pipeline.rendering.fleet_admin import checked_url
+from anime_pipeline.rendering.probing import probe
 from anime_pipeline.rendering.progress import ProgressListener
 from anime_pipeline.rendering.registry import ServerError
+from anime_pipeline.rendering.servers import all_answering
 from anime_pipeline.server_access import access_in
 from anime_pipeline.settings import Settings
 from anime_pipeline_tests.rendering.talking import talking_server
@@ -75,3 +78,23 @@ def test_what_lets_one_in_is_not_added_to_a_fleet_that_all_can_see() -> None:
         assert "secret" not in str(refused.value)
         assert "ANIME_COMFYUI_URLS" in str(refused.value.remedy)
     assert checked_url(" https://host/comfy/ ") == "https://host/comfy"
+
+
+@pytest.mark.parametrize("stats", [{}, {"system": "up"}, {"system": {}, "devices": None}])
+def test_another_program_at_the_address_is_no_render_server(stats: dict[str, object]) -> None:
+    with talking_server({"/system_stats": stats, "/object_info": {"detail": 1}}) as server:
+        (said,) = all_answering([server.url])
+        assert "not as ComfyUI does" in str(said)
+        with pytest.raises(ComfyError, match="not as ComfyUI does"):
+            probe(ComfyClient(server.url))
+
+
+def test_servers_that_are_switched_off_are_waited_for_all_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    together = threading.Barrier(3)
+
+    def asked(url: str) -> ComfyError:
+        together.wait(10)
+        return ComfyError("connection", url)
+
+    monkeypatch.setattr("anime_pipeline.rendering.servers.answering", asked)
+    assert [str(one) for one in all_answering(["a", "b", "c"])] == ["a", "b", "c"]
