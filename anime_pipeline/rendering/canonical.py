@@ -29,14 +29,18 @@ def sha256_of(value: object) -> str:
     return hashlib.sha256(canonical_json(value)).hexdigest()
 
 
+# What is spelled as it stands: most values are, and thousands of graphs are spelled at once.
+_PLAIN = frozenset({str, int, bool, type(None)})
+
+
 def _normal(value: object) -> object:
     if isinstance(value, dict):
         for key in value:
             if not isinstance(key, str):
                 raise ValueError(f"a JSON object's keys are strings, not {key!r}")
-        return {key: _normal(inner) for key, inner in value.items()}
+        return {key: inner if type(inner) in _PLAIN else _normal(inner) for key, inner in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_normal(inner) for inner in value]
+        return [inner if type(inner) in _PLAIN else _normal(inner) for inner in value]
     if isinstance(value, float) and math.isfinite(value):
         if value == 0:
             return 0.0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -40,7 +39,7 @@ def fill(template: Template, values: Mapping[str, Any], smoother: bool = False) 
     ``smoother`` puts the template's smoother settings in as well, which win over slots. Raises
     :class:`TemplateError` for an input that nothing fills, naming node and input.
     """
-    # Nodes and their inputs are changed below, and what an input holds is only ever replaced.
+    # Nodes and their inputs are changed here, and what an input holds is only ever replaced.
     graph = {key: {**node, "inputs": dict(node["inputs"])} for key, node in template.graph.items()}
     removed: set[str] = set()
     bypassed: dict[str, tuple[str, ...]] = {}
@@ -121,7 +120,7 @@ def _chain(graph: Graph, node_id: str, target: Target, values: list[Any]) -> Non
     graph[node_id]["inputs"][target.input] = values[0]
     last, free = node_id, max((int(one) for one in graph if one.isdecimal()), default=0) + 1
     for value in values[1:]:
-        copied = copy.deepcopy(graph[last])
+        copied = {**graph[last], "inputs": dict(graph[last]["inputs"])}
         _redirect(graph, last, [[str(free), output] for output in range(len(target.chained))])
         for output, name in enumerate(target.chained):
             copied["inputs"][name] = [last, output]
@@ -145,6 +144,8 @@ def _rounded(value: Any, target: Target) -> Any:
 
 
 def _without(graph: Graph, removed: set[str]) -> Graph:
+    if not removed:
+        return graph
     kept = {node_id: node for node_id, node in graph.items() if node_id not in removed}
     for node in kept.values():
         node["inputs"] = {

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from anime_pipeline.preview import DRAWING_VERSION
-from anime_pipeline.rendering.canonical import sha256_of
+from anime_pipeline.rendering.canonical import canonical_json
 from anime_pipeline.rendering.extraction.links import Links, passes_on
 from anime_pipeline.rendering.filling import PREFIX_PLACEHOLDER, Absent, check_serves, fill
 from anime_pipeline.rendering.ingredients import (
@@ -23,6 +24,10 @@ from anime_pipeline.rendering.model_files import models_of
 from anime_pipeline.rendering.templates import Graph, Template, TemplateError, TemplateLibrary
 from anime_pipeline.rendering.variants import FIRST, Variant
 from anime_pipeline.story.context import CutContext
+
+# Stands for the seed in a graph that is hashed for several seeds. No text of a story or a graph has a NUL.
+_SEED = "\0seed"
+_SEED_SPELLED = canonical_json(_SEED)
 
 
 @dataclass(frozen=True)
@@ -52,16 +57,11 @@ def compose_recipe(
 
     Raises :class:`~anime_pipeline.rendering.templates.TemplateError`.
     """
-    template = library.get(context.workflow or f"animatic-{context.kind}")
+    template = template_of(context, library)
     check_serves(template, context, variant)
-    values, ingredients = _answers(
-        Question(context, variant, template.sidecar.burns_subtitles, suffixes), template
-    )
+    values, ingredients = _answers(context, template, suffixes, variant)
     graph = fill(template, values, variant.smoother)
-    inputs = _inputs_in(
-        graph, {f"{sha}{suffixes[sha]}": sha for sha in picture_shas(context) if sha in suffixes}
-    )
-    versions = _versions_of(graph)
+    inputs, versions = _inputs_in(graph, context, suffixes), _versions_of(graph)
     return Recipe(
         workflow=graph,
         inputs=inputs,
@@ -73,6 +73,33 @@ def compose_recipe(
         ingredients=ingredients | {f"renderer.{name}": number for name, number in versions.items()},
         seed=seed_of(context, variant.number),
     )
+
+
+def recipe_hashes(
+    context: CutContext, library: TemplateLibrary, suffixes: Mapping[str, str]
+) -> tuple[str, ...]:
+    """The names of the recipes of a cut's wanted takes, first variant first; as composing each of them.
+
+    They differ in their seeds alone, so that everything else is composed and spelled once. Raises
+    :class:`~anime_pipeline.rendering.templates.TemplateError`.
+    """
+    template, numbers = template_of(context, library), range(1, context.takes_wanted + 1)
+    if any(target.multiple != 1 for target in template.sidecar.slots.get("seed", ())):
+        recipes = (compose_recipe(context, library, suffixes, Variant(number)) for number in numbers)
+        return tuple(recipe.recipe_hash for recipe in recipes)
+    check_serves(template, context, FIRST)
+    values, _ = _answers(context, template, suffixes, FIRST)
+    graph = fill(template, {**values, "seed": _SEED})
+    if context.takes_wanted > 1:
+        check_serves(template, context, Variant(context.takes_wanted))
+    parts = _spelled(graph, _inputs_in(graph, context, suffixes), _versions_of(graph)).split(_SEED_SPELLED)
+    spelled = (str(seed_of(context, number)).encode().join(parts) for number in numbers)
+    return tuple(hashlib.sha256(one).hexdigest() for one in spelled)
+
+
+def template_of(context: CutContext, library: TemplateLibrary) -> Template:
+    """The template that a cut is rendered with; raises :class:`TemplateError` where there is none."""
+    return library.get(context.workflow or f"animatic-{context.kind}")
 
 
 def is_current(
@@ -91,11 +118,15 @@ def is_current(
 
 def recipe_hash(graph: Graph, inputs: Mapping[str, str], versions: Mapping[str, int] | None = None) -> str:
     """The name of a recipe. Titles and other ``_meta`` decide no pixel and stay out."""
+    return hashlib.sha256(_spelled(graph, inputs, versions or {})).hexdigest()
+
+
+def _spelled(graph: Graph, inputs: Mapping[str, str], versions: Mapping[str, int]) -> bytes:
     nodes = {
         node_id: {"class_type": node["class_type"], "inputs": node["inputs"]}
         for node_id, node in graph.items()
     }
-    return sha256_of({"workflow": nodes, "inputs": dict(inputs), "versions": dict(versions or {})})
+    return canonical_json({"workflow": nodes, "inputs": dict(inputs), "versions": dict(versions)})
 
 
 def output_nodes(graph: Graph) -> list[str]:
@@ -135,7 +166,10 @@ def submission_graph(graph: Graph, prefix: str, names: Mapping[str, str]) -> Gra
     return posted
 
 
-def _answers(question: Question, template: Template) -> tuple[dict[str, Any], Ingredients]:
+def _answers(
+    context: CutContext, template: Template, suffixes: Mapping[str, str], variant: Variant
+) -> tuple[dict[str, Any], Ingredients]:
+    question = Question(context, variant, template.sidecar.burns_subtitles, suffixes)
     values: dict[str, Any] = {}
     ingredients: Ingredients = {
         "cut.workflow": template.name,
@@ -148,7 +182,7 @@ def _answers(question: Question, template: Template) -> tuple[dict[str, Any], In
         values[slot], parts = answer(slot, question)
         if not isinstance(values[slot], Absent):
             ingredients |= parts
-    return values, ingredients | direction_ingredients(question.context, ingredients)
+    return values, ingredients | direction_ingredients(context, ingredients)
 
 
 def _versions_of(graph: Graph) -> dict[str, int]:
@@ -156,6 +190,9 @@ def _versions_of(graph: Graph) -> dict[str, int]:
     return {"animatic": DRAWING_VERSION} if draws else {}
 
 
-def _inputs_in(graph: Graph, pictures: Mapping[str, str]) -> dict[str, str]:
+def _inputs_in(graph: Graph, context: CutContext, suffixes: Mapping[str, str]) -> dict[str, str]:
+    pictures = {f"{sha}{suffixes[sha]}": sha for sha in picture_shas(context) if sha in suffixes}
+    if not pictures:
+        return {}
     texts = [value for node in graph.values() for value in node["inputs"].values() if isinstance(value, str)]
     return {name: sha for name, sha in sorted(pictures.items()) if any(name in text for text in texts)}

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import select, text
+from sqlalchemy import Table, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from anime_pipeline.cycle_collection import cycle_collection_paused
 from anime_pipeline.database.models import ComposedCut, MediaFile
 from anime_pipeline.rendering.composer import COMPOSER_SHA256
 from anime_pipeline.rendering.continuity import first_frames, load_render_contexts
 from anime_pipeline.rendering.ingredients import Ingredients, picture_shas
 from anime_pipeline.rendering.planning import picture_suffixes
-from anime_pipeline.rendering.recipes import compose_recipe
+from anime_pipeline.rendering.recipes import compose_recipe, recipe_hashes, template_of
 from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary
-from anime_pipeline.rendering.variants import Variant
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import CutContext
 from anime_pipeline.story.pictures import stored_sha256
@@ -42,6 +42,7 @@ class Wanted:
     error: TemplateError | None = None
 
 
+@cycle_collection_paused()
 def wanted_recipes(session: Session, settings: Settings, cut_keys: Collection[str]) -> dict[str, Wanted]:
     """What each of these cuts wants, in the order given; the same as composing all of them.
 
@@ -116,22 +117,19 @@ def _composed(
     found, rows = {}, []
     for key, context in contexts.items():
         try:
-            recipes = [
-                compose_recipe(context, library, suffixes, Variant(number))
-                for number in range(1, context.takes_wanted + 1)
-            ]
+            hashes = recipe_hashes(context, library, suffixes)
         except TemplateError as error:
             found[key] = Wanted(context.cut_id, error=error)
             continue
-        hashes = tuple(recipe.recipe_hash for recipe in recipes)
+        template = template_of(context, library)
         found[key] = Wanted(context.cut_id, hashes)
         rows.append(
             {
                 "cut_id": context.cut_id,
                 "told_sha256": told[key].sha256,
                 "composer_sha256": COMPOSER_SHA256,
-                "template_name": recipes[0].template_name,
-                "template_sha256": recipes[0].template_sha256,
+                "template_name": template.name,
+                "template_sha256": template.sha256,
                 "first_frame_sha256": context.first_frame_sha256 if _goes_on(told[key]) else None,
                 "pictures": _pictures(context, suffixes),
                 "recipe_hashes": list(hashes),
@@ -150,6 +148,7 @@ def _pictures(context: CutContext, suffixes: Mapping[str, str]) -> list[str]:
 def _remember(session: Session, rows: list[dict[str, Any]]) -> None:
     if not rows or not session.scalar(_MAY_REMEMBER):
         return
-    statement = insert(ComposedCut)
+    # Of the table, not of its class: by that each run of rows with the same columns set is a statement.
+    statement = insert(cast(Table, ComposedCut.__table__))
     renewed = {name: statement.excluded[name] for name in rows[0] if name != "cut_id"}
     session.execute(statement.on_conflict_do_update(index_elements=["cut_id"], set_=renewed), rows)

@@ -177,10 +177,11 @@ def _without_repeats(parts: Iterable[PromptPart]) -> tuple[PromptPart, ...]:
     seen: dict[str, set[str]] = {"positive": set(), "negative": set()}
     kept = []
     for part in parts:
+        before = seen[part.side]
         tokens = []
         for token, folded in _split(part.text):
-            if folded not in seen[part.side]:
-                seen[part.side].add(folded)
+            if folded not in before:
+                before.add(folded)
                 tokens.append(token)
         if tokens:
             kept.append(PromptPart(", ".join(tokens), part.source, part.side))

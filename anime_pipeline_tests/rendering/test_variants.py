@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import yaml
 from hypothesis import given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from anime_pipeline.database import migrations
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.rendering.current_takes import current_takes
 from anime_pipeline.rendering.ingredients import MAX_SEED, seed_of
-from anime_pipeline.rendering.recipes import compose_recipe
+from anime_pipeline.rendering.recipes import compose_recipe, recipe_hashes
 from anime_pipeline.rendering.templates import SHIPPED, TemplateError, TemplateLibrary, read_template
 from anime_pipeline.rendering.variants import FIRST, Variant
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import SeedPolicy
-from anime_pipeline_tests.rendering.contexts import ANCHOR, CUT, LIBRARY, MIKA, SUFFIXES, cut, inputs_of
+from anime_pipeline_tests.rendering.contexts import (
+    ANCHOR,
+    BACKGROUND,
+    CUT,
+    LIBRARY,
+    MIKA,
+    SUFFIXES,
+    cut,
+    inputs_of,
+)
 from anime_pipeline_tests.rendering.studio import Studio, stills
 
 SEEDS = st.none() | st.integers(0, MAX_SEED)
@@ -49,6 +60,56 @@ def test_seeds_by_policy(policy: SeedPolicy, seed: int | None, number: int, draw
         assert other == (first + number - 1) % 2**64
     else:
         assert (other == first) == (number == 1)
+
+
+@hypothesis_settings(deadline=None)  # a workflow is read when it is first asked for
+@given(st.sampled_from(LIBRARY.names()), POLICIES, SEEDS, st.integers(1, 4), st.booleans())
+def test_the_hashes_of_wanted_takes_are_those_of_composing_each(
+    name: str, policy: SeedPolicy, seed: int | None, takes: int, is_pictured: bool
+) -> None:
+    """In every shipped workflow, with pictures and LoRAs that nodes are removed, bypassed and copied for."""
+    kind = LIBRARY.get(name).sidecar.serves[0]
+    context = cut(kind=kind, workflow=name, seed_policy=policy, seed=seed, takes_wanted=takes)
+    if is_pictured:
+        look = replace(MIKA, lora="mika.safetensors", anchor_sha256s=(ANCHOR,))
+        figures = (look, replace(look, name="Ren", lora="ren.safetensors"))
+        ends = {"first_frame_sha256": ANCHOR, "last_frame_sha256": BACKGROUND}
+        context = replace(context, figures=figures, **ends)
+
+    def each() -> tuple[str, ...]:
+        numbers = range(1, takes + 1)
+        return tuple(compose_recipe(context, LIBRARY, SUFFIXES, Variant(n)).recipe_hash for n in numbers)
+
+    try:
+        expected = each()
+    except TemplateError as error:
+        assert not is_pictured
+        with pytest.raises(TemplateError, match=re.escape(str(error))):
+            recipe_hashes(context, LIBRARY, SUFFIXES)
+    else:
+        assert recipe_hashes(context, LIBRARY, SUFFIXES) == expected
+
+
+def test_the_hashes_of_wanted_takes_need_a_place_for_their_seeds(tmp_path: Path) -> None:
+    """As composing them does; and a node that rounds its seed gets each rounded."""
+    (tmp_path / "own.json").write_text((SHIPPED / "sdxl-still.json").read_text(encoding="utf-8"))
+    sidecar = yaml.safe_load((SHIPPED / "sdxl-still.yaml").read_text(encoding="utf-8"))
+    seeds = sidecar["slots"].pop("seed")
+    context = cut(kind="still", workflow="own", takes_wanted=2)
+
+    def written(slots: dict[str, object]) -> TemplateLibrary:
+        (tmp_path / "own.yaml").write_text(yaml.safe_dump({**sidecar, "slots": slots}))
+        return TemplateLibrary(tmp_path)
+
+    library = written(sidecar["slots"])
+    with pytest.raises(TemplateError, match="no place for the seed"):
+        recipe_hashes(context, library, SUFFIXES)
+    once = replace(context, takes_wanted=1)
+    assert recipe_hashes(once, library, SUFFIXES) == (compose_recipe(once, library, SUFFIXES).recipe_hash,)
+    targets = seeds if isinstance(seeds, list) else [seeds]
+    library = written({**sidecar["slots"], "seed": [{**target, "multiple": 8} for target in targets]})
+    each = [compose_recipe(context, library, SUFFIXES, Variant(number)) for number in (1, 2)]
+    assert recipe_hashes(context, library, SUFFIXES) == tuple(one.recipe_hash for one in each)
 
 
 @given(st.integers(0, 2**53), st.integers(0, 2**53))
