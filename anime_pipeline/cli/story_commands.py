@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -14,7 +15,9 @@ from anime_pipeline.cli.house import House, open_house
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.errors import UserError
 from anime_pipeline.media.store import MediaStore
+from anime_pipeline.rendering.wanted_recipes import wanted_recipes
 from anime_pipeline.story.importer import Difference, apply, compare
+from anime_pipeline.story.listing import active_cut_keys
 from anime_pipeline.story.loader import load_cut_contexts
 from anime_pipeline.story.mistakes import ProductionErrors
 from anime_pipeline.story.production import production_json_schema
@@ -52,12 +55,19 @@ def import_production(
 
 
 def import_file(house: House, file: Path, dry_run: bool = False) -> Difference:
-    """Read, compare and, unless it is a dry run, write a production file in one transaction."""
+    """Read, compare and, unless it is a dry run, write a production file in one transaction.
+
+    What its cuts want is composed then, once and while a person waits anyway, for whoever asks about them.
+    """
     production = read_production(file)
     with session_scope(house.settings) as session:
         difference = compare(session, production)
         if not dry_run:
             apply(session, production, difference, MediaStore.of(house.settings))
+    # The story is written; whatever keeps a cut from being composed is for `status` to tell.
+    with suppress(UserError), session_scope(house.settings) as session:
+        if not (dry_run or difference.is_empty):
+            wanted_recipes(session, house.settings, active_cut_keys(session, production.project.slug))
     return difference
 
 
