@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from anime_pipeline.rendering.filling import PREFIX_PLACEHOLDER
 from anime_pipeline.rendering.model_files import folder_of
 from anime_pipeline.rendering.preflight import choices, executed, is_given
+from anime_pipeline.rendering.recipes import output_nodes
 from anime_pipeline.rendering.templates import (
     SHIPPED,
     Graph,
@@ -36,7 +38,7 @@ class Finding:
 
 def check_workflow(template: Template, object_info: Mapping[str, Any] | None = None) -> list[Finding]:
     """What is wrong with a template that could be read, and with it on a server (its ``/object_info``)."""
-    findings = list(_unlinked(template.graph))
+    findings = [*_unlinked(template.graph), *_unsaved(template, object_info or {})]
     if object_info is not None:
         runs = executed(template.graph, object_info)
         for node_id, node in template.graph.items():
@@ -86,6 +88,28 @@ def _unlinked(graph: Graph) -> Iterator[Finding]:
                     f"input {name} of node “{title_of(node)}” is linked to node {value[0]}, which is gone",
                     "export the workflow again with Workflow → Export (API)",
                 )
+
+
+def _unsaved(template: Template, object_info: Mapping[str, Any]) -> Iterator[Finding]:
+    """What would render for nothing: no node that gets the output prefix keeps its result."""
+    graph = {key: {**node, "inputs": dict(node["inputs"])} for key, node in template.graph.items()}
+    for target in template.sidecar.slots["output_prefix"]:
+        graph[template.node_id(target.node)]["inputs"][target.input] = PREFIX_PLACEHOLDER
+    saving = [graph[key] for key in output_nodes(graph)]
+    known = [object_info.get(node["class_type"]) or {} for node in saving]
+    if not any(one.get("output_node", True) for one in known):
+        yield Finding(
+            "mistake",
+            "no node that saves gets the output_prefix, so that no result would be found",
+            "let the slot output_prefix name the filename_prefix of the node that saves",
+        )
+    for node in saving:
+        if node["inputs"].get("save_output") is False:
+            yield Finding(
+                "mistake",
+                f"node “{title_of(node)}” writes previews only, which the server removes when it starts",
+                "switch its save_output on",
+            )
 
 
 def _filled_inputs(template: Template, node: Mapping[str, Any]) -> set[str]:

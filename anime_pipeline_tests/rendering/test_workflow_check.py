@@ -93,6 +93,24 @@ def test_inputs_of_dynamic_combos_and_open_ended_nodes_are_no_mistakes(tmp_path:
     assert findings(written(tmp_path, graph), object_info) == {"mistake": [], "remark": []}
 
 
+def test_what_would_be_rendered_for_nothing_is_a_mistake(tmp_path: Path) -> None:
+    def said(graph: Any, node: str, name: str, **shapes: Any) -> list[str]:
+        slot = {"node": node, "input": name}
+        path = written(tmp_path, graph, **with_slots(output_prefix=slot))
+        return [one.message for one in check_workflow(read_template(path), shapes or None)]
+
+    alone = {**GRAPH, "4": {"class_type": "PrimitiveString", "inputs": {"value": ""}}}
+    assert "no node that saves gets the output_prefix" in said(alone, "PrimitiveString", "value")[0]
+    linked: Any = json.loads(json.dumps(alone))
+    linked["3"]["inputs"]["filename_prefix"] = ["4", 0]
+    assert said(linked, "PrimitiveString", "value") == []
+    noise = {**NOISE, "ImageAddNoise": {**NOISE["ImageAddNoise"], "output_node": False}}
+    assert any("no node that saves" in one for one in said(GRAPH, "Noise", "strength", **noise))
+    film: Any = json.loads(json.dumps(GRAPH))
+    film["3"] = {"class_type": "VHS_VideoCombine", "inputs": {"filename_prefix": "", "save_output": False}}
+    assert "writes previews only" in said(film, "VHS_VideoCombine", "filename_prefix")[0]
+
+
 def test_a_link_to_nowhere_needs_no_server_to_be_found(tmp_path: Path) -> None:
     graph = {**GRAPH, "2": {**GRAPH["2"], "inputs": {"image": ["77", 0], "seed": 1}}}
     assert (
