@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta, timezone
 
 import pytest
+from fastapi.testclient import TestClient
 from sqlalchemy import select, text, update
 from sqlalchemy.exc import ProgrammingError
 from sqlalchemy.orm import Session
@@ -66,25 +67,27 @@ def test_a_key_lets_in_until_it_is_revoked_or_expires(settings: Settings) -> Non
 @pytest.mark.parametrize(
     "header", ["Basic YTpi", "Bearer", "Bearer ", "nonsense", "Bearer ü".encode("latin-1")]
 )
-def test_other_credentials_are_refused(settings: Settings, header: str | bytes) -> None:
-    with client_of(settings) as client:
-        assert client.get(VERSION, headers={"Authorization": header}).status_code == 401
+def test_other_credentials_are_refused(shared_client: TestClient, header: str | bytes) -> None:
+    assert shared_client.get(VERSION, headers={"Authorization": header}).status_code == 401
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "X-Real-IP", "Forwarded", "Via"])
-def test_a_proxy_on_this_machine_makes_nobody_local(settings: Settings, header: str) -> None:
-    with client_of(settings) as client:
-        assert client.get(VERSION).status_code == 200
-        assert client.get(VERSION, headers={header: "127.0.0.1"}).status_code == 401
-    with client_of(settings, ELSEWHERE) as client:
+def test_a_proxy_on_this_machine_makes_nobody_local(
+    shared_client: TestClient, shared_settings: Settings, header: str
+) -> None:
+    assert shared_client.get(VERSION).status_code == 200
+    assert shared_client.get(VERSION, headers={header: "127.0.0.1"}).status_code == 401
+    with client_of(shared_settings, ELSEWHERE) as client:
         assert client.get(VERSION, headers={header: "127.0.0.1"}).status_code == 401
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8328", "localhost.evil.example", "", "[::1"])
-def test_a_foreign_name_that_leads_here_is_refused(settings: Settings, host: str) -> None:
-    with client_of(settings) as client:
-        assert client.get(VERSION, headers={"Host": host}).status_code == 403
-    named = settings.model_copy(update={"api_allowed_hosts": "Studio.local, evil.example"})
+def test_a_foreign_name_that_leads_here_is_refused(shared_client: TestClient, host: str) -> None:
+    assert shared_client.get(VERSION, headers={"Host": host}).status_code == 403
+
+
+def test_further_names_of_this_machine_are_a_setting(shared_settings: Settings) -> None:
+    named = shared_settings.model_copy(update={"api_allowed_hosts": "Studio.local, evil.example"})
     with client_of(named) as client:
         assert client.get(VERSION, headers={"Host": "studio.local:8328"}).status_code == 200
 
@@ -100,23 +103,24 @@ def test_a_foreign_name_that_leads_here_is_refused(settings: Settings, host: str
         {"Sec-Fetch-Site": "same-site"},
     ],
 )
-def test_pages_of_other_origins_change_nothing_here(settings: Settings, headers: dict[str, str]) -> None:
-    with client_of(settings) as client:
-        answer = client.post("/api/anime/projects", json={"name": "One"}, headers=headers)
-        assert answer.status_code == 403
-        assert client.get("/api/anime/projects?name=One").json()["total"] == 0
-        assert "access-control-allow-origin" not in answer.headers
-        same = client.post(
-            "/api/anime/projects", json={"name": "One"}, headers={"Origin": "http://localhost"}
-        )
-        assert same.status_code == 201
+def test_pages_of_other_origins_change_nothing_here(
+    shared_client: TestClient, headers: dict[str, str]
+) -> None:
+    answer = shared_client.post("/api/anime/projects", json={"name": "One"}, headers=headers)
+    assert answer.status_code == 403
+    assert shared_client.get("/api/anime/projects?name=One").json()["total"] == 0
+    assert "access-control-allow-origin" not in answer.headers
 
 
-def test_no_page_shows_another_of_ours_in_a_frame(settings: Settings) -> None:
+def test_a_page_of_this_server_may_call(shared_client: TestClient) -> None:
+    for headers in ({"Origin": "http://localhost"}, {"Sec-Fetch-Site": "same-origin"}):
+        assert shared_client.get(VERSION, headers=headers).status_code == 200
+
+
+def test_no_page_shows_another_of_ours_in_a_frame(shared_client: TestClient) -> None:
     """A framed /docs would send requests for whoever guides its visitor's clicks."""
-    with client_of(settings) as client:
-        for path in ("/docs", "/room/", VERSION, "/api/nothing"):
-            assert "frame-ancestors 'none'" in client.get(path).headers["content-security-policy"], path
+    for path in ("/docs", "/room/", VERSION, "/api/nothing"):
+        assert "frame-ancestors 'none'" in shared_client.get(path).headers["content-security-policy"], path
 
 
 def test_named_origins_may_call(settings: Settings) -> None:

@@ -70,12 +70,14 @@ def queued(tiny: Studio) -> int:
 def test_a_job_is_followed_from_its_queue_to_its_end(tiny: Studio, api: httpx.Client) -> None:
     with stream(api) as events:
         job_id = queued(tiny)
-        threading.Thread(target=drain, args=(tiny.settings, [job_id])).start()
+        worker = threading.Thread(target=drain, args=(tiny.settings, [job_id]))
+        worker.start()
         seen = []
         for event in events:
             seen.append(event)
             if event["event"] != "progress":
                 break
+    worker.join(SECONDS)
     assert {event["data"]["job_id"] for event in seen} == {job_id}
     statuses = [event["data"]["status"] for event in seen]
     assert (statuses[0], statuses[-1]) == ("queued", "completed")
@@ -141,17 +143,17 @@ def test_filters_by_project(tiny: Studio, api: httpx.Client) -> None:
         ("/ws?last_event_id=soon", 422),
     ],
 )
-def test_a_websocket_that_asks_wrongly_is_refused(api: httpx.Client, path: str, status: int) -> None:
-    with pytest.raises(websockets.exceptions.InvalidStatus) as refused, socket(api, path):
+def test_a_websocket_that_asks_wrongly_is_refused(shared_api: httpx.Client, path: str, status: int) -> None:
+    with pytest.raises(websockets.exceptions.InvalidStatus) as refused, socket(shared_api, path):
         pass
     assert refused.value.response.status_code == status
     assert json.loads(refused.value.response.body or b"")["status"] == status
 
 
 @pytest.mark.parametrize("path", ["/events?last_event_id=soon", "/events?jobb=1", "/events?job_id=0"])
-def test_a_stream_that_is_asked_for_wrongly_is_refused(api: httpx.Client, path: str) -> None:
-    assert api.get(f"/api/anime{path}").status_code == 422
-    assert api.get("/api/anime/events?job_id=999").status_code == 404
+def test_a_stream_that_is_asked_for_wrongly_is_refused(shared_api: httpx.Client, path: str) -> None:
+    assert shared_api.get(f"/api/anime{path}").status_code == 422
+    assert shared_api.get("/api/anime/events?job_id=999").status_code == 404
 
 
 def test_pages_of_other_origins_may_not_listen(tiny: Studio, api: httpx.Client) -> None:

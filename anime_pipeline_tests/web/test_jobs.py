@@ -83,15 +83,15 @@ def test_a_take_is_asked_for_rendered_measured_and_rendered_again(tiny: Studio, 
     ],
 )
 def test_a_mistake_names_its_field_and_queues_nothing(
-    tiny: Studio, api: httpx.Client, body: dict[str, Any], field: str
+    shared_tiny: Studio, shared_api: httpx.Client, body: dict[str, Any], field: str
 ) -> None:
     if "project_id" in body:
-        body["project_id"] = project(tiny)
-    answer = api.post("/api/anime/generate", json=body)
+        body["project_id"] = project(shared_tiny)
+    answer = shared_api.post("/api/anime/generate", json=body)
     assert answer.status_code == 422, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert [error["pointer"] for error in answer.json()["errors"]] == [field]
-    assert tiny.query("SELECT 1 FROM jobs") == []
+    assert shared_tiny.query("SELECT 1 FROM jobs") == []
 
 
 def test_a_request_that_is_sent_twice_queues_one_take(tiny: Studio, api: httpx.Client) -> None:

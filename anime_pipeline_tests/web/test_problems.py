@@ -29,13 +29,13 @@ def problem(answer: httpx.Response, status: int) -> dict[str, Any]:
     return found
 
 
-def test_what_is_not_there_says_so(client: TestClient) -> None:
-    assert problem(client.get("/api/nothing"), 404)["instance"] == "/api/nothing"  # type: ignore[arg-type]
-    assert problem(client.get(f"{PROJECTS}/99"), 404)["detail"] == "There is no project 99."  # type: ignore[arg-type]
+def test_what_is_not_there_says_so(shared_client: TestClient) -> None:
+    assert problem(shared_client.get("/api/nothing"), 404)["instance"] == "/api/nothing"  # type: ignore[arg-type]
+    assert problem(shared_client.get(f"{PROJECTS}/99"), 404)["detail"] == "There is no project 99."  # type: ignore[arg-type]
 
 
-def test_a_method_that_is_not_possible_names_all_that_are(client: TestClient) -> None:
-    answer = client.delete(f"{PROJECTS}/1/story-bible")
+def test_a_method_that_is_not_possible_names_all_that_are(shared_client: TestClient) -> None:
+    answer = shared_client.delete(f"{PROJECTS}/1/story-bible")
     problem(answer, 405)  # type: ignore[arg-type]
     assert answer.headers["allow"] == "GET, POST, PUT"
 
@@ -55,52 +55,56 @@ def test_a_method_that_is_not_possible_names_all_that_are(client: TestClient) ->
         ({"name": "x", "metadata": json.loads('{"a":' * 300 + "1" + "}" * 300)}, ["#/metadata"]),
     ],
 )
-def test_every_field_at_fault_is_named(client: TestClient, body: dict[str, Any], pointers: list[str]) -> None:
-    found = problem(client.post(PROJECTS, json=body), 422)  # type: ignore[arg-type]
+def test_every_field_at_fault_is_named(
+    shared_client: TestClient, body: dict[str, Any], pointers: list[str]
+) -> None:
+    found = problem(shared_client.post(PROJECTS, json=body), 422)  # type: ignore[arg-type]
     assert [error["pointer"] for error in found["errors"]] == pointers
     assert {error["in"] for error in found["errors"]} == {"body"}
 
 
-def test_a_body_that_nobody_would_heed_is_refused(client: TestClient) -> None:
+def test_a_body_that_nobody_would_heed_is_refused(shared_client: TestClient) -> None:
     path = "/api/anime/cuts/1/omit"
     for body in (b'{"reason": "too long"}', b"nonsense"):
-        found = problem(client.post(path, content=body), 422)  # type: ignore[arg-type]
+        found = problem(shared_client.post(path, content=body), 422)  # type: ignore[arg-type]
         assert found["detail"] == "No body is taken here."
     for body in (b"", b"{}"):
-        problem(client.post(path, content=body), 404)  # type: ignore[arg-type]
+        problem(shared_client.post(path, content=body), 404)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", [b"{", b"\xff\xfe", b'{"name": "x", "metadata": ' + b"[" * 100_000])
-def test_a_body_that_is_no_json_is_told(client: TestClient, text: bytes) -> None:
+def test_a_body_that_is_no_json_is_told(shared_client: TestClient, text: bytes) -> None:
     headers = {"Content-Type": "application/json"}
-    problem(client.post(PROJECTS, content=text, headers=headers), 400)  # type: ignore[arg-type]
+    problem(shared_client.post(PROJECTS, content=text, headers=headers), 400)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", [b'{"name": "\\ud800"}', b'{"name": "x", "metadata": {"a": NaN}}'])
-def test_a_body_that_cannot_be_stored_is_told(client: TestClient, text: bytes) -> None:
+def test_a_body_that_cannot_be_stored_is_told(shared_client: TestClient, text: bytes) -> None:
     headers = {"Content-Type": "application/json"}
-    problem(client.post(PROJECTS, content=text, headers=headers), 422)  # type: ignore[arg-type]
+    problem(shared_client.post(PROJECTS, content=text, headers=headers), 422)  # type: ignore[arg-type]
 
 
-def test_another_content_type_is_told(client: TestClient) -> None:
-    answer = client.post(PROJECTS, content=json.dumps({"name": "x"}), headers={"Content-Type": "text/plain"})
+def test_another_content_type_is_told(shared_client: TestClient) -> None:
+    answer = shared_client.post(
+        PROJECTS, content=json.dumps({"name": "x"}), headers={"Content-Type": "text/plain"}
+    )
     assert "application/json" in problem(answer, 415)["remedy"]  # type: ignore[arg-type]
 
 
-def test_parameters_are_checked_and_named(client: TestClient) -> None:
-    found = problem(client.get(f"{PROJECTS}?limit=0&order=name"), 422)  # type: ignore[arg-type]
+def test_parameters_are_checked_and_named(shared_client: TestClient) -> None:
+    found = problem(shared_client.get(f"{PROJECTS}?limit=0&order=name"), 422)  # type: ignore[arg-type]
     assert [(error["pointer"], error["in"]) for error in found["errors"]] == [
         ("#/limit", "query"),
         ("#/order", "query"),
     ]
-    found = problem(client.get(f"{PROJECTS}?lmiit=5"), 422)  # type: ignore[arg-type]
+    found = problem(shared_client.get(f"{PROJECTS}?lmiit=5"), 422)  # type: ignore[arg-type]
     assert "limit" in found["remedy"]
     assert found["errors"][0]["pointer"] == "#/lmiit"
     for cursor in ("nonsense", "W10", "WyJpZCIsICJ4Il0", "é"):
-        found = problem(client.get(PROJECTS, params={"cursor": cursor}), 422)  # type: ignore[arg-type]
+        found = problem(shared_client.get(PROJECTS, params={"cursor": cursor}), 422)  # type: ignore[arg-type]
         assert found["errors"][0]["pointer"] == "#/cursor"
     forged = base64.urlsafe_b64encode(b'["created_at", 5]').decode()
-    found = problem(client.get(PROJECTS, params={"cursor": forged, "order": "created_at"}), 422)  # type: ignore[arg-type]
+    found = problem(shared_client.get(PROJECTS, params={"cursor": forged, "order": "created_at"}), 422)  # type: ignore[arg-type]
     assert found["errors"][0]["pointer"] == "#/cursor"
 
 

@@ -139,12 +139,12 @@ def test_a_gate_is_shown_judged_overridden_and_withdrawn(tiny: Studio, api: http
     assert sent(api, "GET", path, 200)["is_open"] is False
 
 
-def test_gates_of_nothing_are_not_there(tiny: Studio, api: httpx.Client) -> None:
-    sent(api, "GET", "/gates/nobody.e01/phase_1_still", 404)
-    sent(api, "GET", "/gates/TINY/phase_1_still", 422)
-    sent(api, "GET", "/gates/tiny/phase_9", 422)
-    sent(api, "POST", "/gate-overrides/9/withdraw", 404, reason="x")
-    sent(api, "POST", "/gates/tiny/phase_1_still/override", 422, reason="")
+def test_gates_of_nothing_are_not_there(shared_tiny: Studio, shared_api: httpx.Client) -> None:
+    sent(shared_api, "GET", "/gates/nobody.e01/phase_1_still", 404)
+    sent(shared_api, "GET", "/gates/TINY/phase_1_still", 422)
+    sent(shared_api, "GET", "/gates/tiny/phase_9", 422)
+    sent(shared_api, "POST", "/gate-overrides/9/withdraw", 404, reason="x")
+    sent(shared_api, "POST", "/gates/tiny/phase_1_still/override", 422, reason="")
 
 
 def test_a_take_is_chosen_and_released(tiny: Studio, api: httpx.Client) -> None:
@@ -178,5 +178,5 @@ def test_a_retake_with_changes_holds_until_it_is_withdrawn(tiny: Studio, api: ht
 
 
 @pytest.mark.parametrize("path", ["/cuts/999/takes", "/cuts/999/retakes"])
-def test_cuts_that_are_not_there(api: httpx.Client, path: str) -> None:
-    sent(api, "GET", path, 404)
+def test_cuts_that_are_not_there(shared_api: httpx.Client, path: str) -> None:
+    sent(shared_api, "GET", path, 404)

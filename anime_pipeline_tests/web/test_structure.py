@@ -112,13 +112,15 @@ def test_a_change_makes_takes_stale_and_says_which_field(tiny: Studio, api: http
     ],
 )  # fmt: skip
 def test_a_mistake_names_its_field_and_writes_nothing(
-    tiny: Studio, api: httpx.Client, path: str, body: dict[str, Any], pointer: str
+    shared_tiny: Studio, shared_api: httpx.Client, path: str, body: dict[str, Any], pointer: str
 ) -> None:
-    project, episode, scene = ids(tiny)
-    answer = api.post(f"/api/anime{path.format(project=project, episode=episode, scene=scene)}", json=body)
+    project, episode, scene = ids(shared_tiny)
+    answer = shared_api.post(
+        f"/api/anime{path.format(project=project, episode=episode, scene=scene)}", json=body
+    )
     assert answer.status_code == 422, answer.text
     assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
-    assert _difference(tiny, _file_of(tiny)) == []
+    assert _difference(shared_tiny, _file_of(shared_tiny)) == []
 
 
 def test_a_cast_that_cuts_need_stays(tiny: Studio, api: httpx.Client) -> None:
@@ -162,8 +164,14 @@ def test_scenes_and_episodes_in_another_order_take_their_cuts_with_them(
 
 
 @pytest.mark.parametrize("wanted", [lambda ids: ids[:-1], lambda ids: [*ids, 999], lambda ids: [ids[0]] * 4])
-def test_an_order_names_each_cut_once(tiny: Studio, api: httpx.Client, wanted: Any) -> None:
-    refused = sent(api, "PUT", f"/scenes/{ids(tiny)[2]}/cuts/order", 422, cut_ids=wanted(cut_ids(tiny)))
+def test_an_order_names_each_cut_once(shared_tiny: Studio, shared_api: httpx.Client, wanted: Any) -> None:
+    refused = sent(
+        shared_api,
+        "PUT",
+        f"/scenes/{ids(shared_tiny)[2]}/cuts/order",
+        422,
+        cut_ids=wanted(cut_ids(shared_tiny)),
+    )
     assert refused["errors"][0]["pointer"] == "#/cut_ids"
 
 

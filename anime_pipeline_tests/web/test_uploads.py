@@ -18,6 +18,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import MediaFile
+from anime_pipeline.database.session import session_scope
 from anime_pipeline.settings import Settings
 
 
@@ -78,10 +79,11 @@ def send(client: TestClient, data: bytes, name: str = "mika.png", kind: str = "i
     return client.post("/api/anime/uploads", files={"file": (name, data, kind)})
 
 
-def kept(session: Session, settings: Settings) -> tuple[int, int]:
+def kept(settings: Settings) -> tuple[int, int]:
     """Rows of media_files, files of the store."""
     files = [path for path in (settings.home / "media").rglob("*") if path.is_file()]
-    return session.scalar(select(func.count()).select_from(MediaFile)) or 0, len(files)
+    with session_scope(settings) as session:
+        return session.scalar(select(func.count()).select_from(MediaFile)) or 0, len(files)
 
 
 @pytest.mark.parametrize(("kind", "type_", "suffix"), [
@@ -125,23 +127,23 @@ def test_a_picture_is_kept_byte_for_byte(
     ],
 )  # fmt: skip
 def test_what_is_no_picture_is_refused_with_the_reason_and_leaves_nothing(
-    client: TestClient, session: Session, settings: Settings, data: bytes, reason: str
+    shared_client: TestClient, shared_settings: Settings, data: bytes, reason: str
 ) -> None:
-    answer = send(client, data)
+    answer = send(shared_client, data)
     assert answer.status_code == 422, answer.text
     assert answer.json()["errors"][0]["pointer"] == "#/file"
     assert reason in answer.json()["detail"]
-    assert kept(session, settings) == (0, 0)
+    assert kept(shared_settings) == (0, 0)
 
 
 @pytest.mark.parametrize("name", ["../../mika.png", "/etc/passwd", "..\\mika.png", "..", "a" * 300 + ".png"])
 def test_a_name_that_is_a_path_is_refused(
-    client: TestClient, session: Session, settings: Settings, name: str
+    shared_client: TestClient, shared_settings: Settings, name: str
 ) -> None:
-    answer = send(client, picture(), name)
+    answer = send(shared_client, picture(), name)
     assert answer.status_code == 422, answer.text
     assert "name" in answer.json()["detail"]
-    assert kept(session, settings) == (0, 0)
+    assert kept(shared_settings) == (0, 0)
 
 
 def test_a_link_in_the_store_is_never_written_through(
@@ -161,19 +163,21 @@ def test_a_link_in_the_store_is_never_written_through(
     assert client.get(answer.json()["url"]).content == data
 
 
-def test_a_body_that_is_no_form_is_refused(client: TestClient) -> None:
-    assert client.post("/api/anime/uploads", json={"file": "x"}).status_code == 415
-    assert client.post("/api/anime/uploads", files={"picture": ("a.png", picture())}).status_code == 422
+def test_a_body_that_is_no_form_is_refused(shared_client: TestClient) -> None:
+    assert shared_client.post("/api/anime/uploads", json={"file": "x"}).status_code == 415
+    assert (
+        shared_client.post("/api/anime/uploads", files={"picture": ("a.png", picture())}).status_code == 422
+    )
 
 
 def test_one_file_is_taken_and_nothing_beside_it(
-    client: TestClient, session: Session, settings: Settings
+    shared_client: TestClient, shared_settings: Settings
 ) -> None:
     file = ("file", ("mika.png", picture()))
     for files, data, pointer in (([file], {"titel": "Mika"}, "#/titel"), ([file, file], {}, "#/file")):
-        answer = client.post("/api/anime/uploads", files=files, data=data)
+        answer = shared_client.post("/api/anime/uploads", files=files, data=data)
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
-    assert kept(session, settings) == (0, 0)
+    assert kept(shared_settings) == (0, 0)
 
 
 def test_a_key_is_for_one_file(client: TestClient) -> None:
