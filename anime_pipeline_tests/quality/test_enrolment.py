@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from anime_pipeline.database.models import CharacterAnchor, FaceEmbedding
+from anime_pipeline.database.models import CharacterAnchor, FaceEmbedding, ProjectProfile
 from anime_pipeline.quality.enrolment import EnrolledPicture, enroll
 from anime_pipeline.quality.errors import EnrolmentError, QualityError, UnknownScopeError
 from anime_pipeline.quality.facts import load_takes
@@ -25,6 +25,7 @@ from anime_pipeline_tests.quality.casting import (
     picture_file,
 )
 from anime_pipeline_tests.quality.engines.random_weights import Shelf
+from anime_pipeline_tests.quality.engines.tiny_onnx import mean_colours, scrfd_of
 from anime_pipeline_tests.quality.films import panning
 from anime_pipeline_tests.quality.studio import SLUG, Studio
 
@@ -78,6 +79,22 @@ def test_several_pictures_become_anchors_with_their_faces(
     assert len(np.frombuffer(faces[0].embedding_vector, "<f4")) == 3
     assert [picture.state for picture in enrolled(studio, "Mika", files)] == ["unchanged"] * 3
     assert studio.session.query(FaceEmbedding).count() == 3
+
+
+def test_arcface_keeps_the_landmarks_it_found(studio: Studio, models: Shelf, tmp_path: Path) -> None:
+    pytest.importorskip("insightface")
+    detector, embedder = scrfd_of([(32, 32, 0.9)]), mean_colours([112, 112], "input.1", "683")
+    models.lay("buffalo_l", detector, embedder)
+    add_character(studio, "Mika")
+    studio.session.query(ProjectProfile).one().identity_backend = "arcface"
+    studio.session.commit()
+    (picture,) = enrolled(studio, "Mika", [picture_file(tmp_path, "mika", RED)])
+    assert picture.state == "enrolled", picture.reason
+    (face,) = studio.session.query(FaceEmbedding)
+    assert face.embedding_type == "arcface"
+    assert len(face.face_landmarks["points"]) == 5
+    assert face.confidence_score == pytest.approx(0.9)
+    assert set(face.face_bbox) == {"left", "top", "right", "bottom"}
 
 
 @pytest.mark.parametrize(("faces", "said"), [(NO_FACE, "no face"), (TWO_FACES, "2 faces")])

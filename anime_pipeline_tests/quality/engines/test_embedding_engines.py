@@ -36,7 +36,7 @@ from anime_pipeline.settings import get_settings
 from anime_pipeline_tests.quality.engines.measuring import measure
 from anime_pipeline_tests.quality.engines.plain_dino import dino_state, plain_dino
 from anime_pipeline_tests.quality.engines.random_weights import Shelf
-from anime_pipeline_tests.quality.films import panning
+from anime_pipeline_tests.quality.films import held, panning
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.usefixtures("on_the_cpu")
@@ -199,10 +199,10 @@ def plain_consistency(features: Any) -> float:
     return total / (len(features) - 1)
 
 
-@given(st.integers(2, 9), st.integers(0, 99))
-def test_consistency_is_vbenchs(count: int, seed: int) -> None:
+@given(st.integers(2, 9), st.integers(1, 3), st.integers(0, 99))
+def test_consistency_is_vbenchs(count: int, times: int, seed: int) -> None:
     vectors = np.random.default_rng(seed).normal(size=(count, 16)).astype(np.float32)
-    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    vectors = np.repeat(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), times, axis=0)
     assert np.mean(consistency(vectors)) == pytest.approx(plain_consistency(vectors), abs=1e-6)
 
 
@@ -216,9 +216,19 @@ def test_a_long_film_is_also_taken_in_clips() -> None:
     assert long["between_clips"] == pytest.approx(plain_consistency(vectors[[0, 4, 7]]), abs=1e-6)
 
 
-@pytest.mark.parametrize("chunk", [1, 4])
+@pytest.mark.parametrize(("frames", "starts"), [(39, None), (40, [0, 16, 24]), (48, [0, 16, 32])])
+def test_five_seconds_and_more_are_a_long_film(
+    shelf: Shelf, embedded: list[int], frames: int, starts: list[int] | None
+) -> None:
+    shelf.lay("dino-vit-b-16", b"stands in")
+    score = measure(SubjectConsistency(shelf.folder), panning(frames, 32, 32), VIDEO, chunk=8)
+    long = score.details.get("long")
+    assert (long["clip_starts"] if isinstance(long, dict) else None) == starts
+
+
+@pytest.mark.parametrize(("chunk", "times"), [(1, 1), (4, 1), (4, 2)])
 def test_subject_consistency_from_frames_to_score(
-    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, chunk: int
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, chunk: int, times: int
 ) -> None:
     state = dino_state()
     shelf.lay("dino-vit-b-16", state)
@@ -227,7 +237,7 @@ def test_subject_consistency_from_frames_to_score(
         "dino_tower",
         lambda state, device: embeddings.VisionTransformer(dict(small_tower(state)), 1e-6, False, 16),
     )
-    film = panning(5, 90, 160, 6, 1)
+    film = held(panning(5, 90, 160, 6, 1), times)[:5]
     score = measure(SubjectConsistency(shelf.folder), film, VIDEO, chunk=chunk)
     pictures = DINO.prepare(film, "cpu")
     features = torch.cat([plain_dino(state, picture[None], heads=4) for picture in pictures]).numpy()
@@ -246,8 +256,9 @@ def small_tower(state: dict[str, Any]) -> Any:
 def test_one_frame_has_no_consistency(shelf: Shelf, embedded: list[int]) -> None:
     shelf.lay("dino-vit-b-16", b"stands in")
     assert measure(SubjectConsistency(shelf.folder), panning(1, 64, 64), VIDEO).state == "not_measurable"
-    held = np.repeat(panning(1, 64, 64), 3, axis=0)
-    assert measure(SubjectConsistency(shelf.folder), held, VIDEO).value == pytest.approx(1.0)
+    assert measure(
+        SubjectConsistency(shelf.folder), held(panning(1, 64, 64), 3), VIDEO
+    ).value == pytest.approx(1.0)
 
 
 def test_absent_weights_make_them_unavailable(tmp_path: Path) -> None:
