@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
+import requests
+
 from anime_pipeline.errors import UserError
 from anime_pipeline.rendering.model_files import folder_of
 from anime_pipeline.rendering.templates import Graph, title_of
@@ -65,8 +67,13 @@ class ComfyConnectionError(ComfyError):
     """The server did not answer in time, or not at all."""
 
     def __init__(self, url: str, cause: Exception) -> None:
+        untrusted = isinstance(cause, requests.exceptions.SSLError)
         super().__init__(
-            "connection", f"{url} does not answer ({type(cause).__name__})", "is ComfyUI running there?"
+            "connection",
+            f"{url} does not answer ({type(cause).__name__})",
+            "name the certificate of its authority in REQUESTS_CA_BUNDLE"
+            if untrusted
+            else "is ComfyUI running there?",
         )
 
 

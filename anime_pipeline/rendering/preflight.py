@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from anime_pipeline.rendering.comfyui_errors import ErrorClass, RejectedPromptError
@@ -78,8 +78,21 @@ def _missing_models(
             yield (
                 "missing_model",
                 f"the server has no {value} (node “{title_of(node)}”, input {name})",
-                f"put {value} into models/{folder} of ComfyUI",
+                where_to_put(value, str(folder), offered),
             )
+
+
+def where_to_put(model: str, folder: str, offered: Sequence[Any]) -> str:
+    """What mends a model that a server does not list: another spelling, where Windows lists it otherwise."""
+    alike = (one for one in offered if isinstance(one, str) and _slashed(one) == _slashed(model))
+    spelled = next(alike, None)
+    return (
+        f"write {spelled}, as this server does" if spelled else f"put {model} into models/{folder} of ComfyUI"
+    )
+
+
+def _slashed(model: str) -> str:
+    return model.replace("\\", "/")
 
 
 def is_given(node: dict[str, Any], name: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from anime_pipeline.rendering.filling import PREFIX_PLACEHOLDER
 from anime_pipeline.rendering.model_files import folder_of
-from anime_pipeline.rendering.preflight import choices, executed, is_given
+from anime_pipeline.rendering.preflight import choices, executed, is_given, where_to_put
 from anime_pipeline.rendering.recipes import output_nodes
 from anime_pipeline.rendering.templates import (
     SHIPPED,
@@ -157,7 +157,7 @@ def _choices(node: dict[str, Any], declared: Mapping[str, Any], filled: set[str]
             yield Finding(
                 "remark" if name in filled else "mistake",
                 f"the server has no {value} (node “{title_of(node)}”, input {name})",
-                f"put {value} into models/{folder} of ComfyUI",
+                where_to_put(value, folder, offered),
             )
         elif name not in filled:
             yield Finding(

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import requests
 
 from anime_pipeline.rendering.comfyui import ComfyClient
-from anime_pipeline.rendering.comfyui_errors import ComfyError, failure, rejection
+from anime_pipeline.rendering.comfyui_errors import ComfyConnectionError, ComfyError, failure, rejection
 from anime_pipeline.rendering.following import files_of
 from anime_pipeline.rendering.preflight import preflight
 from anime_pipeline.rendering.servers import render_servers
@@ -184,3 +185,17 @@ def test_left_over_nodes_of_which_nothing_is_saved_need_no_inputs_and_no_models(
         preflight(graph, {name: one for name, one in info.items() if name != "VAELoader"})
     with pytest.raises(ComfyError, match="lacks its input width"):
         preflight({**graph, "1": {"class_type": "EmptyImage", "inputs": {}}}, info)
+
+
+def test_a_model_that_windows_lists_otherwise_is_to_be_written_so() -> None:
+    graph = {"1": {"class_type": "LoraLoader", "inputs": {"lora_name": "ink/mika.safetensors"}}}
+    info = {"LoraLoader": {"input": {"required": {"lora_name": [["ink\\mika.safetensors"], {}]}}}}
+    with pytest.raises(ComfyError) as missed:
+        preflight(graph, info)
+    assert str(missed.value.remedy) == "write ink\\mika.safetensors, as this server does"
+
+
+def test_a_certificate_that_nobody_trusts_is_told_from_a_server_that_is_not_there() -> None:
+    untrusted = ComfyConnectionError("https://gpu", requests.exceptions.SSLError())
+    assert "REQUESTS_CA_BUNDLE" in str(untrusted.remedy)
+    assert "running" in str(ComfyConnectionError("https://gpu", requests.exceptions.ReadTimeout()).remedy)
