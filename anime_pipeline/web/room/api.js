@@ -17,17 +17,20 @@ export class Refused extends Error {
 
 async function ask(path, options = {}) {
   const answer = await fetch(path, { ...options, headers: headers(options.headers) });
-  if (answer.status === 401 && (await keyGiven())) return ask(path, options);
-  if (!answer.ok) throw new Refused(await answer.json().catch(() => ({})), answer.status);
-  return answer;
+  if (answer.ok) return answer;
+  const problem = await answer.json().catch(() => ({}));
+  if (answer.status === 401 && (await keyGiven(problem.detail))) return ask(path, options);
+  throw new Refused(problem, answer.status);
 }
 
 let asking = null;
-function keyGiven() {
+function keyGiven(why) {
   asking ??= new Promise((resolve) => {
     const dialog = document.getElementById("ask-key");
     const field = document.getElementById("key");
     field.value = "";
+    document.getElementById("why").textContent = sessionStorage.getItem(KEY) ? why : "";
+    sessionStorage.removeItem(KEY);
     dialog.addEventListener("close", () => {
       const key = field.value.trim();
       field.value = "";

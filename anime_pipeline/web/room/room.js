@@ -122,4 +122,12 @@ async function begin() {
   });
 }
 
-guarded(begin);
+async function start() {
+  try {
+    await begin();
+  } catch (error) {
+    at("board").replaceChildren(make("p", {}, error.message), make("button", { onclick: start }, "Try again"));
+  }
+}
+
+start();
