@@ -41,7 +41,7 @@ def check_links(one: Recipe) -> None:
             assert not isinstance(value, list) or value[0] in one.workflow
 
 
-@pytest.mark.parametrize("workflow", ["sdxl-still", "sdxl-still-faceid"])
+@pytest.mark.parametrize("workflow", ["sdxl-still", "sdxl-still-faceid", "sd15-still"])
 def test_without_its_parts_a_still_is_a_plain_one(workflow: str) -> None:
     plain = composed(workflow)
     check_links(plain)
@@ -49,10 +49,11 @@ def test_without_its_parts_a_still_is_a_plain_one(workflow: str) -> None:
         "CheckpointLoaderSimple", "CLIPTextEncode", "EmptyLatentImage", "KSampler", "VAEDecode", "ImageScale",
         "SaveImage",
     }  # fmt: skip
-    assert main_of(plain).model == "sd_xl_base_1.0.safetensors"
+    family = {"sd15-still": "v1-5-pruned-emaonly-fp16.safetensors"}
+    assert main_of(plain).model == family.get(workflow, "sd_xl_base_1.0.safetensors")
 
 
-@pytest.mark.parametrize("workflow", ["sdxl-still", "sdxl-still-faceid", "animatediff-loop"])
+@pytest.mark.parametrize("workflow", ["sdxl-still", "sdxl-still-faceid", "sd15-still", "animatediff-loop"])
 def test_the_cast_brings_its_loras_each_once_in_its_order(workflow: str) -> None:
     figures = (replace(MIKA, lora="mika.safetensors"), replace(TORU, lora="toru.safetensors"))
     kind = "loop" if workflow == "animatediff-loop" else "still"
@@ -63,11 +64,18 @@ def test_the_cast_brings_its_loras_each_once_in_its_order(workflow: str) -> None
     assert one.ingredients["character.mika.lora_model_path"] == "mika.safetensors"
 
 
-def test_a_pose_is_given_by_its_controlnet() -> None:
-    one = composed("sdxl-still", figures=(replace(MIKA, anchor_sha256s=(ANCHOR,), pose_sha256=ANCHOR),))
+@pytest.mark.parametrize(
+    ("workflow", "controlnet"),
+    [
+        ("sdxl-still", "OpenPoseXL2.safetensors"),
+        ("sd15-still", "control_v11p_sd15_openpose_fp16.safetensors"),
+    ],
+)
+def test_a_pose_is_given_by_its_controlnet(workflow: str, controlnet: str) -> None:
+    one = composed(workflow, figures=(replace(MIKA, anchor_sha256s=(ANCHOR,), pose_sha256=ANCHOR),))
     check_links(one)
     (pose,) = main_of(one).controlnets
-    assert (pose.name, pose.strength, pose.end_percent) == ("OpenPoseXL2.safetensors", 0.7, 0.8)
+    assert (pose.name, pose.strength, pose.end_percent) == (controlnet, 0.7, 0.8)
     assert inputs_of(one, "Pose Picture")["image"] == f"{ANCHOR}.jpg"
     assert one.inputs == {f"{ANCHOR}.jpg": ANCHOR}
     assert one.ingredients["character.mika.pose"] == ANCHOR
