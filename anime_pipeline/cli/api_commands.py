@@ -10,6 +10,7 @@ import typer
 
 from anime_pipeline.cli.console import JsonOption, out, print_json, print_table
 from anime_pipeline.cli.house import open_house
+from anime_pipeline.cli.ports import refuse_taken
 from anime_pipeline.database.api_keys import any_usable_key
 from anime_pipeline.database.audit import entries_since
 from anime_pipeline.database.session import session_scope
@@ -22,10 +23,10 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 def api(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=1, max=65535)] = 8328,
+    port: Annotated[int, typer.Option(help="Port to listen on.", min=1, max=65535)] = 8328,
     workers: Annotated[int, typer.Option(help="Processes that answer.", min=1, max=32)] = 1,
 ) -> None:
-    """Serve the REST API until Ctrl-C. /docs describes it, /openapi.json is its document."""
+    """Serve the review room and the REST API, described at /docs and /openapi.json, until Ctrl-C."""
     import uvicorn  # here, so that other commands start without it
 
     house = open_house()
@@ -36,6 +37,8 @@ def api(
             f"{host} is reached from other machines, and there is no key to tell them by.",
             "anime-pipeline keys create NAME --role admin, or listen on 127.0.0.1",
         )
+    refuse_taken(host, port)
+    out.print(f"Review room: http://{host}:{port}/")
     out.print(f"API: http://{host}:{port}/api  (documentation at /docs; Ctrl-C stops it)")
     # Without proxy_headers: who calls is who connects, whatever X-Forwarded-For says.
     uvicorn.run(

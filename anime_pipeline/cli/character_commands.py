@@ -128,4 +128,4 @@ def show(
         (entry["type"], entry["name"], ", ".join(entry["faces"]) or "not enrolled", entry["picture"])
         for entry in entries
     ]
-    print_table(found.name, ("type", "name", "enrolled by", "picture"), shown)
+    print_table(f"Anchors of {found.name}", ("type", "name", "enrolled by", "picture"), shown)

@@ -64,7 +64,8 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     if not rows:
         out.print(f"{title}: none.")
         return
-    table = Table(title=title, title_justify="left", header_style="bold")
+    out.print(Text(title, style="italic"), soft_wrap=True)
+    table = Table(header_style="bold")
     told = [[row[index] for row in rows if row[index] is not None] for index in range(len(columns))]
     words = [_width_of_words(name, cells) for name, cells in zip(columns, told, strict=True)]
     # Where keys and states fit whole, only sentences are wrapped; where they don't, nothing may be cut off.

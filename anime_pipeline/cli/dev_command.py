@@ -12,6 +12,7 @@ import typer
 from anime_pipeline.cli.console import JsonOption, err, out, print_json, print_labelled
 from anime_pipeline.cli.dagster_process import run_jobs
 from anime_pipeline.cli.house import REPOSITORY, open_house
+from anime_pipeline.cli.ports import refuse_taken
 from anime_pipeline.database import migrations, server
 from anime_pipeline.errors import UserError
 
@@ -37,6 +38,8 @@ def env(as_json: JsonOption = False) -> None:
 def dev(port: int = typer.Option(None, help="Port of the UI; default: ANIME_UI_PORT or 3000.")) -> None:
     """Run the Dagster UI, its daemon and the sensors on 127.0.0.1 until Ctrl-C."""
     house = open_house(unadopted=True)
+    chosen = port or house.settings.ui_port
+    refuse_taken("127.0.0.1", chosen)
     if migrations.awaits_adoption(house.settings):
         print_labelled(
             err,
@@ -47,7 +50,6 @@ def dev(port: int = typer.Option(None, help="Port of the UI; default: ANIME_UI_P
         )
     else:
         run_jobs(house, ["sync"])
-    chosen = port or house.settings.ui_port
     out.print(f"Dagster UI: http://127.0.0.1:{chosen}  (Ctrl-C stops everything)")
     command = [
         sys.executable, "-m", "dagster", "dev",

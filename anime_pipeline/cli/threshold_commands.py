@@ -42,7 +42,7 @@ def thresholds(
             one.default,
             one.own,
             "" if one.active else "off",
-            "\n".join(f"{phase} {metric}" for phase, metric in one.asked),
+            "\n".join(dict.fromkeys(phase for phase, _ in one.asked)),
             one.description,
         )
         for one in settings

@@ -95,7 +95,7 @@ def reason_of(takes: Sequence[ReviewedTake]) -> str:
         return f"{number}, kept{stale}, and nothing of the present one is finished"
     rivals = [one for one in takes if one is not selected and _competes(one)]
     if not rivals:
-        return f"{number}, the only one that passed; {_made_of(selected.score)}"
+        return f"{number}, the only take of the present story that passed; {_made_of(selected.score)}"
     against = ", ".join(f"{_number(one.score)} of take {one.take.take_number}" for one in _best_first(rivals))
     return f"{number}, selected because {_number(selected.score)} vs {against}; {_made_of(selected.score)}"
 

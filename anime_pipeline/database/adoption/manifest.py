@@ -103,8 +103,9 @@ def find_backup(settings: Settings, name: str | None = None, which: Which = "stu
         return held[-1]
     folder = place / name
     if Path(name).name != name or not folder.is_dir():
-        known = ", ".join(backup.name for backup in list_backups(settings, which)) or "none"
-        raise AdoptionError(f"There is no backup {name!r}.", f"Name one of: {known}.")
+        known = ", ".join(backup.name for backup in list_backups(settings, which))
+        remedy = f"Name one of: {known}." if known else "Make one: `anime-pipeline db backup`."
+        raise AdoptionError(f"There is no backup {name!r}.", remedy)
     return _read(folder)
 
 
