@@ -29,6 +29,15 @@ Errors are `application/problem+json` (RFC 9457) with the field at fault. Lists 
 POST takes an `Idempotency-Key`; changes take `If-Match`. Unknown fields and parameters are errors.
 """
 
+# What scripts of the origins that ANIME_API_CORS_ORIGINS names may send, and read.
+_HEADERS_OF_PAGES = [
+    "Authorization", "Content-Type", "If-Match", "If-None-Match", "If-Range", "Range",
+    "Idempotency-Key", "Last-Event-ID", "X-Request-ID",
+]  # fmt: skip
+_HEADERS_FOR_PAGES = [
+    "ETag", "Location", "Retry-After", "X-Request-ID", "Content-Range", "X-Frame", "Idempotent-Replayed",
+]  # fmt: skip
+
 
 def create_app(settings: Settings | None = None) -> FastAPI:
     """The application on a database that runs and is migrated (``cli.house.open_house`` sees to that)."""
@@ -53,8 +62,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
             CORSMiddleware,
             allow_origins=settings.api_cors_origin_list,
             allow_methods=["GET", "POST", "PUT", "PATCH", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match", "Idempotency-Key"],
-            expose_headers=["ETag", "Location", "Retry-After", "X-Request-ID"],
+            allow_headers=_HEADERS_OF_PAGES,
+            expose_headers=_HEADERS_FOR_PAGES,
         )
     app.add_middleware(Entrance)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]

@@ -130,6 +130,12 @@ def test_named_origins_may_call(settings: Settings) -> None:
         assert answer.headers["access-control-allow-origin"] == "https://review.example"
         asked = {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
         assert client.options("/api/anime/projects", headers=asked).status_code == 400
+        resuming = {
+            "Origin": "https://review.example",
+            "Access-Control-Request-Method": "GET",
+            "Access-Control-Request-Headers": "authorization, last-event-id",
+        }
+        assert client.options("/api/anime/events", headers=resuming).status_code == 200
 
 
 def test_this_machine_needs_a_key_where_the_setting_says_so(settings: Settings) -> None:

@@ -40,10 +40,10 @@ def calls() -> list[Any]:
 
 
 @pytest.mark.parametrize("role", ROLES)
-def test_each_role_may_do_what_it_may_and_nothing_else(settings: Settings, role: str) -> None:
+def test_each_role_may_do_what_it_may_and_nothing_else(shared_settings: Settings, role: str) -> None:
     """Calls every route without a body and with ids of nothing: past the door it may answer what it likes."""
     wrong = []
-    with client_of(settings, "203.0.113.9", key_for(settings, role)) as client:
+    with client_of(shared_settings, "203.0.113.9", key_for(shared_settings, role)) as client:
         for call in calls():
             method, path, access = call.values
             allowed = access == "anyone" or ROLES.index(role) >= ROLES.index(access)
@@ -53,8 +53,8 @@ def test_each_role_may_do_what_it_may_and_nothing_else(settings: Settings, role:
     assert not wrong
 
 
-def test_nobody_gets_in_from_elsewhere_without_a_key(settings: Settings) -> None:
-    with client_of(settings, "203.0.113.9") as client:
+def test_nobody_gets_in_from_elsewhere_without_a_key(shared_settings: Settings) -> None:
+    with client_of(shared_settings, "203.0.113.9") as client:
         statuses = {
             call.id: status_of(client, *call.values[:2]) for call in calls() if call.values[2] != "anyone"
         }
