@@ -21,6 +21,8 @@ def _engine(url: str) -> Engine:
 def _made(url: str, **pool: int) -> Engine:
     # A server that was stopped and started again must not fail the next query: pool_pre_ping. Columns of type
     # TIMESTAMP take their default from the session's time zone: UTC, whatever the server is set to.
+    # A server that vanished without a word (a power cut, a cable) is given up after a minute: TCP would wait
+    # for a quarter of an hour, or two hours when nothing is being sent, and a heartbeat with it.
     return create_engine(
         url,
         pool_pre_ping=True,
@@ -28,6 +30,10 @@ def _made(url: str, **pool: int) -> Engine:
             "application_name": "anime_pipeline",
             "options": "-c timezone=UTC",
             "connect_timeout": 10,
+            "keepalives_idle": 30,
+            "keepalives_interval": 10,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 60_000,
         },
         **pool,
     )
