@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
-from sqlalchemy import Table, select, text
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from anime_pipeline.cycle_collection import cycle_collection_paused
@@ -27,6 +27,14 @@ from anime_pipeline.story.told import told_cuts
 _MAY_REMEMBER = text("""
     SELECT current_setting('transaction_read_only') = 'off'
            AND pg_try_advisory_xact_lock(hashtext('anime_pipeline.composed_cuts'))
+""")
+_NAMES = tuple(ComposedCut.__table__.columns.keys())
+# One statement with one value: what drivers offer for many rows is a statement for each.
+_REMEMBER = text(f"""
+    INSERT INTO studio.composed_cuts ({", ".join(_NAMES)})
+    SELECT {", ".join(_NAMES)}
+    FROM json_populate_recordset(CAST(NULL AS studio.composed_cuts), CAST(:rows AS json))
+    ON CONFLICT (cut_id) DO UPDATE SET {", ".join(f"{name} = EXCLUDED.{name}" for name in _NAMES)}
 """)
 
 
@@ -148,7 +156,4 @@ def _pictures(context: CutContext, suffixes: Mapping[str, str]) -> list[str]:
 def _remember(session: Session, rows: list[dict[str, Any]]) -> None:
     if not rows or not session.scalar(_MAY_REMEMBER):
         return
-    # Of the table, not of its class: by that each run of rows with the same columns set is a statement.
-    statement = insert(cast(Table, ComposedCut.__table__))
-    renewed = {name: statement.excluded[name] for name in rows[0] if name != "cut_id"}
-    session.execute(statement.on_conflict_do_update(index_elements=["cut_id"], set_=renewed), rows)
+    session.execute(_REMEMBER, {"rows": json.dumps(rows)})
