@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from anime_pipeline.rendering.comfyui import ComfyClient
 from anime_pipeline.rendering.comfyui_errors import ComfyError
 from anime_pipeline_tests.contract.target import Target
 from anime_pipeline_tests.preview.client import picture_graph, video_graph
@@ -127,3 +128,15 @@ def test_a_picture_that_is_too_large_for_the_server_is_said_so(target: Target, t
         target.client.upload(tmp_path / "p.png", "a.png")
     assert refused.value.error_class == "validation"
     assert "max-upload-size" in str(refused.value.remedy)
+
+
+def test_a_server_keeps_equal_bytes_and_puts_others_under_a_name_of_their_own(
+    target: Target, tmp_path: Path
+) -> None:
+    name, names = f"{target.client_id}-twice.png", []
+    for number, shade in enumerate((7, 7, 9)):
+        picture = tmp_path / f"{number}.png"
+        picture.write_bytes(png(shade))
+        names.append(ComfyClient(target.url).upload(picture, name))  # each a client that has sent nothing yet
+    assert names[0] == names[1] == name
+    assert names[2] != name

@@ -122,3 +122,13 @@ def test_a_failure_while_rendering_has_its_class(target: Target, fault: str, err
     assert error.error_class == error_class
     target.client.free()
     assert target.follow(target.submit()).files
+
+
+def test_the_queue_says_for_whom_a_prompt_was_posted(target: Target) -> None:
+    held = target.hold()
+    waiting = target.submit()
+    assert target.client.client_id_of(held) == target.client_id
+    assert target.client.client_id_of(waiting) == target.client_id
+    for prompt_id in (waiting, held):
+        target.client.cancel(prompt_id)
+    assert target.client.client_id_of(waiting) is None
