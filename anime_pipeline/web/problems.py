@@ -166,11 +166,12 @@ def _validation_error(request: Request, error: Exception) -> Response:
 
 def _field_error(entry: Mapping[str, Any]) -> FieldError:
     where, *location = entry["loc"]
-    steps = "".join(f"/{_escaped(step)}" for step in location)
+    steps = "".join(f"/{escaped(step)}" for step in location)
     return field_error(steps, entry["msg"].removeprefix("Value error, "), str(where))
 
 
-def _escaped(step: object) -> str:
+def escaped(step: object) -> str:
+    """A step of a JSON pointer, such as the name of a field."""
     return str(step).encode("utf-8", "replace").decode().replace("~", "~0").replace("/", "~1")
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from anime_pipeline.web.access import Access, admit
 from anime_pipeline.web.body_limit import limited
 from anime_pipeline.web.idempotency import idempotency_key
-from anime_pipeline.web.problems import ProblemError, field_error, problems, unprocessable
+from anime_pipeline.web.problems import ProblemError, escaped, field_error, problems, unprocessable
 from anime_pipeline.web.state import state_of
 
 _bearer = HTTPBearer(
@@ -100,7 +100,9 @@ class ApiRoute(APIRoute):
         unknown = sorted(request.query_params.keys() - known)
         if unknown:
             choices = f"It takes {', '.join(sorted(known))}." if known else "It takes none."
-            errors = [field_error(f"/{name}", "There is no such parameter.", "query") for name in unknown]
+            errors = [
+                field_error(f"/{escaped(name)}", "There is no such parameter.", "query") for name in unknown
+            ]
             raise ProblemError(422, f"There is no parameter {unknown[0]} here.", choices, errors)
 
     def _check_content_type(self, request: Request, is_form: bool) -> None:

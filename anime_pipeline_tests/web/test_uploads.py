@@ -174,7 +174,7 @@ def test_one_file_is_taken_and_nothing_beside_it(
     shared_client: TestClient, shared_settings: Settings
 ) -> None:
     file = ("file", ("mika.png", picture()))
-    for files, data, pointer in (([file], {"titel": "Mika"}, "#/titel"), ([file, file], {}, "#/file")):
+    for files, data, pointer in (([file], {"a/b~": "Mika"}, "#/a~1b~0"), ([file, file], {}, "#/file")):
         answer = shared_client.post("/api/anime/uploads", files=files, data=data)
         assert (answer.status_code, answer.json()["errors"][0]["pointer"]) == (422, pointer)
     assert kept(shared_settings) == (0, 0)

@@ -24,7 +24,7 @@ from anime_pipeline.database.models import EventTicket
 from anime_pipeline.web.access import CallerOf, admit, refuse_foreign_pages, requires
 from anime_pipeline.web.event_hub import EventHub, TooSlowError, Wanted, as_json, type_of
 from anime_pipeline.web.job_views import JobView, show_job
-from anime_pipeline.web.problems import ProblemError, problem_response, problems, unprocessable
+from anime_pipeline.web.problems import ProblemError, escaped, problem_response, problems, unprocessable
 from anime_pipeline.web.routing import api_router
 from anime_pipeline.web.schemas import Model, Utc
 from anime_pipeline.web.state import Db, state_of
@@ -203,7 +203,7 @@ def _asked(websocket: WebSocket) -> tuple[Wanted, Position | None]:
     query = {**websocket.query_params, **websocket.path_params}
     unknown = sorted(query.keys() - {"job_id", "project_id", "last_event_id", "ticket"})
     if unknown:
-        raise unprocessable(f"/{unknown[0]}", "There is no such parameter.", where="query")
+        raise unprocessable(f"/{escaped(unknown[0])}", "There is no such parameter.", where="query")
     numbers: dict[str, int | None] = {"job_id": None, "project_id": None}
     for name in numbers:
         written = query.get(name)

@@ -16,7 +16,7 @@ from anime_pipeline.media.store import MediaStore
 from anime_pipeline.story.picture_store import note_picture
 from anime_pipeline.web.access import requires
 from anime_pipeline.web.changes import ChangeOf
-from anime_pipeline.web.problems import unprocessable
+from anime_pipeline.web.problems import escaped, unprocessable
 from anime_pipeline.web.routing import api_router
 from anime_pipeline.web.schemas import Model
 
@@ -44,7 +44,9 @@ async def _nothing_else(request: Request) -> None:
     names = [name for name, _ in (await request.form()).multi_items()]
     for name in names:
         if name != "file":
-            raise unprocessable(f"/{name}", "There is no such field.", "Send the field `file` alone.")
+            raise unprocessable(
+                f"/{escaped(name)}", "There is no such field.", "Send the field `file` alone."
+            )
     if len(names) > 1:
         raise unprocessable("/file", f"{len(names)} files were sent.", "Send each by itself.")
 
