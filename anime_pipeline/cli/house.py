@@ -9,6 +9,7 @@ from pathlib import Path
 
 from anime_pipeline.database import migrations, server
 from anime_pipeline.echo_brain.identity import greet
+from anime_pipeline.errors import UserError
 from anime_pipeline.settings import Settings, get_settings
 
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -48,7 +49,14 @@ def open_house(unadopted: bool = False) -> House:
             says what to do.
     """
     settings = get_settings()
-    settings.home.mkdir(parents=True, exist_ok=True)
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        why = (error.strerror or str(error)).lower()
+        raise UserError(
+            f"The home {settings.home} can't be made: {why}.",
+            "set ANIME_HOME to a folder that this account may write to",
+        ) from None
     server.ensure_server(settings)
     if not (unadopted and migrations.awaits_adoption(settings)):
         migrations.upgrade(settings)

@@ -38,7 +38,10 @@ def list_(as_json: JsonOption = False) -> None:
         out.print("To add one: anime-pipeline servers add http://host:8188")
         return
     columns = ("server", "state", "health", "version", "device", "free VRAM", "nodes", "models", "in flight")
-    print_table("Servers", (*columns, "last error"), [_row(server) for server in found])
+    print_table("Servers", columns, [_row(server) for server in found])
+    for server in found:
+        if said := server.problem or server.last_error:
+            out.print(f"{server.url}: {said}", soft_wrap=True)
 
 
 @app.command()
@@ -102,5 +105,4 @@ def _row(server: ServerReport) -> tuple[object, ...]:
     return (
         server.url, state, health, server.version, devices, free, server.node_classes,
         sum(map(len, server.models.values())), f"{server.in_flight} of {server.concurrency}",
-        server.problem or server.last_error,
     )  # fmt: skip
