@@ -100,8 +100,13 @@ def main() -> None:
 
 
 def _wrong_settings(error: ValidationError) -> UserError:
-    said = [
-        f"ANIME_{'.'.join(map(str, one['loc'])).upper()}: {one['msg'].removeprefix('Value error, ')}"
-        for one in error.errors()
-    ]
+    said = []
+    for one in error.errors():
+        name = ".".join(map(str, one["loc"]))
+        # A pattern is for machines; what the setting is for has an example of it.
+        other_form = one["type"] == "string_pattern_mismatch"
+        wrong = "is not written so" if other_form else one["msg"].removeprefix("Value error, ")
+        field = Settings.model_fields.get(name)
+        meant = f" ({field.description.rstrip('.')})" if field and field.description else ""
+        said.append(f"ANIME_{name.upper()}: {wrong}{meant}")
     return UserError("; ".join(said), "set it otherwise, or unset it; docs/OPERATIONS.md lists every setting")
