@@ -10,6 +10,7 @@ from anyio.to_thread import current_default_thread_limiter
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.openapi.utils import get_openapi
+from fastapi_swagger import patch_fastapi  # type: ignore[import-untyped]
 
 from anime_pipeline import __version__
 from anime_pipeline.database.session import make_engine
@@ -50,8 +51,12 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         version=__version__,
         description=_DESCRIPTION,
         lifespan=_lifespan,
+        docs_url=None,
+        swagger_ui_oauth2_redirect_url=None,
         redoc_url=None,
     )
+    # From an installed package: a script of a foreign server could do here whatever the reader may.
+    patch_fastapi(app, redirect_from_root_to_docs=False)
     app.state.api = ApiState(settings, engine, RateLimit(settings.api_requests_per_minute), EventHub(engine))
     for router in ROUTERS:
         app.include_router(router)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime, timedelta, timezone
 
+import httpx
 import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import select, text, update
@@ -121,6 +123,15 @@ def test_no_page_shows_another_of_ours_in_a_frame(shared_client: TestClient) -> 
     """A framed /docs would send requests for whoever guides its visitor's clicks."""
     for path in ("/docs", "/room/", VERSION, "/api/nothing"):
         assert "frame-ancestors 'none'" in shared_client.get(path).headers["content-security-policy"], path
+
+
+def test_the_documents_page_runs_no_script_of_another_server(shared_client: TestClient) -> None:
+    page = shared_client.get("/docs").text
+    loaded = re.findall(r'(?:src|href)="([^"]+)"', page)
+    assert len(loaded) >= 2
+    for url in loaded:
+        assert httpx.URL(url).host == shared_client.base_url.host
+        assert shared_client.get(url).status_code == 200
 
 
 def test_named_origins_may_call(settings: Settings) -> None:
