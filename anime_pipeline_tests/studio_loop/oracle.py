@@ -65,13 +65,15 @@ def truth(session: Session, project_id: int, slug: str, phase: str) -> Truth:
         for rule in rules
         if rule.metric_name == "reproducible"
     )
-    enough = len(judged) >= own.get("phase_cuts_minimum", 5)
+    cuts_minimum = own.get("phase_cuts_minimum", 5)
+    pass_rate = own.get("phase_pass_rate_minimum", 0.8)
+    enough = len(judged) >= cuts_minimum
     whole = enough and sampled and None not in outcomes
     share = sum(outcome is True for outcome in outcomes) / len(judged) if judged else 0.0
-    passed = whole and share >= own.get("phase_pass_rate_minimum", 0.8) - 1e-9
+    passed = whole and share >= pass_rate - 1e-9
     told = [(cut.cut_key, cut.job_id, cut.has_animatic, _told(cut, rules, scores)) for cut in cuts]
     asked = [(rule.metric_name, rule.limit) for rule in rules]
-    return Truth(passed, repr((told, asked, sorted(own.items()))))
+    return Truth(passed, repr((told, asked, cuts_minimum, pass_rate)))
 
 
 def _told(cut: Any, rules: Any, scores: Any) -> list[Any]:
