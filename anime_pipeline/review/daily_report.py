@@ -66,8 +66,11 @@ _QUERIES: dict[str, str] = {
     "gates": """
         SELECT DISTINCT ON (scope_key, phase) scope_key AS scope, phase, verdict, cuts_passed AS passed,
                cuts_total AS cuts, reason
-        FROM studio.gate_verdicts
-        WHERE scope <> 'cut' AND created_at >= :nb AND created_at < :ne ORDER BY scope_key, phase, id DESC
+        FROM studio.gate_verdicts v
+        WHERE scope <> 'cut' AND created_at >= :nb AND created_at < :ne
+          AND (verdict <> 'incomplete'
+               OR EXISTS (SELECT FROM jsonb_each(v.judged_cuts) c WHERE c.value ->> 0 IS NOT NULL))
+        ORDER BY scope_key, phase, id DESC
     """,
     "overrides": """
         SELECT scope_key AS scope, phase, verdict, overridden_by AS by, reason FROM studio.gate_overrides

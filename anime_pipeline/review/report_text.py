@@ -50,19 +50,24 @@ def _summary(totals: Mapping[str, int | float]) -> str:
         for verdict in ("passed", "failed", "incomplete")
         if totals[f"takes_{verdict}"]
     ]
-    told = [f"{totals['takes_rendered']} takes rendered in {duration(totals['gpu_seconds'])} of GPU time"]
+    rendered = _counted(totals["takes_rendered"], "take", "takes")
+    told = [f"{rendered} rendered in {duration(totals['gpu_seconds'])} of GPU time"]
     if totals["takes_not_rendered"]:
         told.append(f"{totals['takes_not_rendered']} not rendered")
     told += judged
-    for name, said in (
-        ("retakes", "retakes"),
-        ("cuts_to_review", "cuts for a person to look at"),
-        ("overrides", "gates overridden"),
-        ("takes_waiting", "takes waiting"),
+    for name, one, several in (
+        ("retakes", "retake", "retakes"),
+        ("cuts_to_review", "cut for a person to look at", "cuts for a person to look at"),
+        ("overrides", "gate overridden", "gates overridden"),
+        ("takes_waiting", "take waiting", "takes waiting"),
     ):
         if totals[name]:
-            told.append(f"{totals[name]} {said}")
+            told.append(_counted(totals[name], one, several))
     return ", ".join(told) + "."
+
+
+def _counted(number: int | float, one: str, several: str) -> str:
+    return f"{number} {one if number == 1 else several}"
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:

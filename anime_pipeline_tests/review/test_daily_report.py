@@ -34,6 +34,8 @@ def a_day(studio: Studio) -> None:
         for said in ("incomplete", verdict):  # the newest word on a take counts
             judged(studio, f"j.id = {job}", "cut", "p.cut_key", said)
     judged(studio, "j.id = 1", "episode", "'tiny.e01'", "failed")
+    judged(studio, "j.id = 1", "scene", "'tiny.e01.s001'", "incomplete")  # nothing was judged there
+    judged(studio, "j.id = 1", "project", "'tiny'", "incomplete", '{"tiny.e01.s001.c0010": [1, "as seen"]}')
     studio.query_none(
         "INSERT INTO studio.gate_overrides (scope_key, phase, verdict_id, verdict, verdict_reason, "
         "judged_sha256, overridden_by, reason, created_at) VALUES ('tiny.e01', 'phase_0_animatic', 1, "
@@ -46,14 +48,15 @@ def a_day(studio: Studio) -> None:
     )
 
 
-def judged(studio: Studio, which: str, scope: str, key: str, verdict: str) -> None:
+def judged(studio: Studio, which: str, scope: str, key: str, verdict: str, cuts: str = "{}") -> None:
     """A verdict of 21 November."""
     studio.query_none(f"""
         INSERT INTO studio.gate_verdicts (project_id, scope, scope_key, job_id, phase, verdict, cuts_total,
-            cuts_passed, cuts_failed, cuts_unmeasured, thresholds, reason, judged_sha256, created_at)
+            cuts_passed, cuts_failed, cuts_unmeasured, thresholds, reason, judged_sha256, judged_cuts,
+            created_at)
         SELECT p.project_id, '{scope}', {key}, CASE WHEN '{scope}' = 'cut' THEN j.id END,
             'phase_0_animatic', '{verdict}', 2, 1, 1, 0, '{{}}', 'as the test says', repeat('0', 64),
-            '2026-11-21 12:00:00'
+            '{cuts}', '2026-11-21 12:00:00'
         FROM jobs j JOIN studio.takes t ON t.job_id = j.id JOIN studio.cut_profiles p ON p.cut_id = t.cut_id
         WHERE {which}
     """)
@@ -71,7 +74,7 @@ def test_a_day_is_told_whole_and_no_other(studio: Studio) -> None:
         "retakes": 0,
         "cuts_to_review": 1,
         "gates_passed": 0,
-        "gates_not_passed": 1,
+        "gates_not_passed": 2,
         "overrides": 1,
         "gpu_seconds": 1800.0,
         "takes_waiting": 0,
@@ -92,7 +95,7 @@ def test_the_text_is_the_rows_and_the_same_each_time(studio: Studio) -> None:
     assert lines[0] == "# 2026-11-21 (Europe/Berlin)"
     assert lines[2] == (
         "3 takes rendered in 30 min of GPU time, 1 not rendered, 2 passed, 2 failed, "
-        "1 cuts for a person to look at, 1 gates overridden."
+        "1 cut for a person to look at, 1 gate overridden."
     )
     assert [line for line in lines if line.startswith("## ")] == [
         "## Rendered",
