@@ -33,8 +33,10 @@ hypothesis_settings.load_profile("repeatable")
 def pytest_configure() -> None:
     """Tests say their settings themselves, and so do the processes that they start.
 
-    Only ANIME_COMFYUI_URL stays: no setting, but the server that the contract suite is run against.
+    Only ANIME_COMFYUI_URL stays: no setting, but the server that the contract suite is run against. Tables
+    are as wide as for a pipe, whatever terminal the tests are run on.
     """
+    os.environ.pop("COLUMNS", None)
     for name in [name for name in os.environ if name.startswith("ANIME_")]:
         if name != "ANIME_COMFYUI_URL":
             del os.environ[name]

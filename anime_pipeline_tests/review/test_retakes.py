@@ -124,7 +124,8 @@ def test_a_seed_holds_for_all_takes_that_follow(studio: Studio) -> None:
     asked_for = studio.query("SELECT metadata ->> 'requested_by' AS who FROM jobs WHERE status = 'queued'")
     assert [row.who for row in asked_for] == ["Aki", "Aki"], "so that the sensor renders both"
     studio.render()
-    assert studio.artist.shots[2].seed == 2**64 - 1
+    # Two prompts are on the server at once, and may be drawn in either order.
+    assert 2**64 - 1 in {drawn.seed for drawn in studio.artist.shots[2:]}
     assert len({drawn.seed for drawn in studio.artist.shots}) == 4
     assert studio.states()["c0010"].state == "current"
 
