@@ -41,13 +41,12 @@ def thresholds(
             one.gate_name,
             one.default,
             one.own,
-            "" if one.active else "off",
-            "\n".join(dict.fromkeys(phase for phase, _ in one.asked)),
+            "\n".join(dict.fromkeys(phase for phase, _ in one.asked)) if one.active else "switched off",
             one.description,
         )
         for one in settings
     ]
-    print_table("Thresholds", ("gate", "default", project or "own", "", "decides", "what it is"), rows)
+    print_table("Thresholds", ("gate", "default", project or "own", "decides", "what it is"), rows)
 
 
 @app.command("set")
