@@ -64,10 +64,11 @@ def import_file(house: House, file: Path, dry_run: bool = False) -> Difference:
         difference = compare(session, production)
         if not dry_run:
             apply(session, production, difference, MediaStore.of(house.settings))
+    if dry_run or difference.is_empty:
+        return difference
     # The story is written; whatever keeps a cut from being composed is for `status` to tell.
     with suppress(UserError), session_scope(house.settings) as session:
-        if not (dry_run or difference.is_empty):
-            wanted_recipes(session, house.settings, active_cut_keys(session, production.project.slug))
+        wanted_recipes(session, house.settings, active_cut_keys(session, production.project.slug))
     return difference
 
 
