@@ -56,7 +56,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
     )
     # From an installed package: a script of a foreign server could do here whatever the reader may.
-    patch_fastapi(app, redirect_from_root_to_docs=False)
+    # Its own choice of parameters would leave the reader's API key in the browser.
+    patch_fastapi(app, redirect_from_root_to_docs=False, swagger_ui_parameters={"filter": True})
     app.state.api = ApiState(settings, engine, RateLimit(settings.api_requests_per_minute), EventHub(engine))
     for router in ROUTERS:
         app.include_router(router)
