@@ -18,6 +18,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import math
 import resource
 import statistics
 import subprocess
@@ -28,23 +29,36 @@ import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import partial
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
 import lpips
 import numpy as np
+import open_clip
 import torch
+from open_clip.transform import image_transform
+from PIL import Image
 from rich.console import Console
 from rich.table import Table
 
 from anime_pipeline.media.film import FilmWriter, iter_frames
 from anime_pipeline.quality.engines import opencv, weights
+from anime_pipeline.quality.engines.dynamic_degree import DynamicDegree
 from anime_pipeline.quality.engines.embeddings import DINO
 from anime_pipeline.quality.engines.motion_smoothness import MotionSmoothness, middle_frame
-from anime_pipeline.quality.engines.protocol import Engine, FrameChunk, Frames, TakeFacts
+from anime_pipeline.quality.engines.protocol import (
+    Engine,
+    FrameChunk,
+    Frames,
+    TakeFacts,
+    sampling_step,
+)
 from anime_pipeline.quality.engines.registry import metrics
 from anime_pipeline.quality.engines.stream import EngineStream
+from anime_pipeline.quality.engines.style_adherence import LOOKS_PER_SECOND, StyleAdherence
+from anime_pipeline.quality.engines.style_reference import StyleReference
 from anime_pipeline.quality.engines.subject_consistency import SubjectConsistency
 from anime_pipeline.quality.engines.temporal_flicker import TemporalFlicker
 from anime_pipeline.quality.engines.temporal_lpips import TemporalLpips
@@ -57,6 +71,8 @@ from anime_pipeline_tests.quality.films import panning
 Source = Callable[[], Iterable[Frames]]
 """Frames, from the first on at each call."""
 
+VIDEO = TakeFacts("video")
+
 
 @dataclass(frozen=True)
 class Race:
@@ -68,6 +84,14 @@ class Race:
     other: Callable[[], float]
     turns: int = 7
     film: Source | None = None
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The reference packages' networks: ``lpips.LPIPS`` and open_clip's image tower."""
+
+    lpips: Any
+    clip: Any
 
 
 def main() -> int:
@@ -101,7 +125,7 @@ def main() -> int:
 
 def races(models_dir: Path, quick: bool) -> list[Race]:
     """The races on this machine's device."""
-    network = lay_weights(models_dir)
+    networks = lay_weights(models_dir)
     found = []
     for width, height, frames, target in ((512, 288, 16, 2.0), (1280, 720, 8, 1.6)):
         film = panning(frames if quick else 5 * frames, height, width, 3)
@@ -110,7 +134,7 @@ def races(models_dir: Path, quick: bool) -> list[Race]:
                 f"temporal LPIPS, {width}×{height}, {len(film)} frames, {device()}",
                 5.0 if device() == "cuda" else target,
                 engines_on([TemporalLpips(models_dir, "lpips-alex")], film.__iter__),
-                pairs_of(network, film.__iter__),
+                pairs_of(networks.lpips, film.__iter__),
             )
         )
     moving = panning(6 if quick else 24, 720, 1280, 3)
@@ -119,17 +143,26 @@ def races(models_dir: Path, quick: bool) -> list[Race]:
         ours = engines_on([SubjectConsistency(models_dir)], film.__iter__)
         found.append(Race(name, 1.6, ours, frames_of(film.__iter__)))
     if not quick:
-        found.append(phase_3(models_dir, network, 120))
+        moving = panning(120, 720, 1280, 3)
+        found.append(phase_3(models_dir, networks, moving, "all moving"))
+        found.append(phase_3(models_dir, networks, np.repeat(moving[::2], 2, axis=0), "drawn on twos"))
     return found
 
 
-def lay_weights(models_dir: Path) -> Any:
-    """Lay random weights where the published ones would lie; the package's network with the same."""
+def lay_weights(models_dir: Path) -> Networks:
+    """Lay random weights where the published ones would lie; the packages' networks with the same."""
     torch.manual_seed(0)
+    clip = open_clip.create_model("ViT-L-14-quickgelu", pretrained=None).visual.eval().to(device())
+    tower = {f"module.backbone.{name}": value for name, value in clip.state_dict().items()}
+    tower["module.last_layer_style"] = tower.pop("module.backbone.proj")
     network = lpips.LPIPS(net="alex", pnet_rand=True, verbose=False).to(device())
     trunk = {f"features.{name.split('.', 1)[1]}": value for name, value in network.net.state_dict().items()}
     heads = {name: value for name, value in network.state_dict().items() if name.startswith("lin")}
-    contents = {"lpips-alex": (trunk, heads), "dino-vit-b-16": (dino_state(768, 12),)}
+    contents = {
+        "lpips-alex": (trunk, heads),
+        "dino-vit-b-16": (dino_state(768, 12),),
+        "csd-vit-l": ({"model_state_dict": tower},),
+    }
     weights.CATALOGUE = tuple(
         dataclasses.replace(
             entry, files=tuple(dataclasses.replace(file, sha256=None) for file in entry.files)
@@ -143,14 +176,14 @@ def lay_weights(models_dir: Path) -> Any:
             torch.save(state, path)
             hashes[str(path.relative_to(models_dir))] = weights.file_sha256(path)
     (models_dir / weights.MANIFEST).write_text(json.dumps({"files": hashes}))
-    return network
+    return Networks(network, clip)
 
 
-def engines_on(engines: Sequence[Engine], source: Source) -> Callable[[], float]:
+def engines_on(engines: Sequence[Engine], source: Source, facts: TakeFacts = VIDEO) -> Callable[[], float]:
     """Ours: the engines as the product runs them, chunk by chunk; the sum of their values."""
 
     def measure() -> float:
-        stream = EngineStream(engines, TakeFacts("video"))
+        stream = EngineStream(engines, facts)
         for frame in source():
             stream.add(frame)
         return sum(score.value or 0.0 for score in stream.finish().values())
@@ -211,16 +244,44 @@ def flicker_of(source: Source) -> float:
     return float((255 - np.mean(differences)) / 255)
 
 
-def phase_3(models_dir: Path, network: Any, frames: int) -> Race:
-    """The metrics of phase 3 that need no calibration, from a film's file: one decode, or one for each."""
-    path = models_dir / "film.mp4"
-    with FilmWriter(path, 1280, 720, 24) as film:
-        for frame in panning(frames, 720, 1280, 3):
-            film.write(frame)
+def dynamic_degree_of(source: Source) -> float:
+    """The mean flow over pairs of frames in parts of the diagonal, with the same optical flow as ours."""
+    flow, lengths = opencv.new_flow(), []
+    pictures = (opencv.flow_pictures(FrameChunk(frame[None], 0))[0] for frame in source())
+    for before, after in pairwise(pictures):
+        x, y = np.moveaxis(flow.calc(before, after, None), -1, 0)
+        lengths.append(np.hypot(x, y).mean(dtype=np.float64) / math.hypot(*after.shape))
+    return float(np.mean(lengths))
+
+
+def style_of(tower: Any, style: StyleReference, step: int, source: Source) -> float:
+    """open_clip's tower, called for one frame after another as its documentation shows."""
+    prepare = image_transform(224, is_train=False)
+    values = []
+    with torch.no_grad():
+        for frame in islice(source(), 0, None, step):
+            picture = prepare(Image.fromarray(frame))[None].to(device())
+            embedding = torch.nn.functional.normalize(tower(picture), dim=-1).cpu().numpy()
+            values.append(style.adherence(float(style.cosines(embedding)[0])))
+    return float(np.mean(values))
+
+
+def phase_3(models_dir: Path, networks: Networks, film: Frames, drawn: str) -> Race:
+    """The metrics of phase 3 from a film's file, but for faces: one decode, or one for each."""
+    path = models_dir / f"{drawn.replace(' ', '-')}.mp4"
+    with FilmWriter(path, 1280, 720, 24) as writer:
+        for frame in film:
+            writer.write(frame)
+    rng = np.random.default_rng(0)
+    prototype = rng.normal(size=768)
+    style = StyleReference("csd", tuple(prototype / np.linalg.norm(prototype)), -0.5, 0.5, 0.9, "0" * 64, 1.0)
+    facts = TakeFacts("video", len(film), 24.0, 1280, 720, 24.0, motion_expected=True, style=style)
     engines: list[Engine] = [
         TemporalLpips(models_dir, "lpips-alex"),
         SubjectConsistency(models_dir),
+        StyleAdherence(models_dir, "csd"),
         MotionSmoothness(),
+        DynamicDegree(),
         TemporalFlicker(),
     ]
 
@@ -228,16 +289,17 @@ def phase_3(models_dir: Path, network: Any, frames: int) -> Race:
         return iter_frames(path)
 
     alone = (
-        pairs_of(network, source),
+        pairs_of(networks.lpips, source),
         frames_of(source),
-        lambda: smoothness_of(source),
-        lambda: flicker_of(source),
+        partial(style_of, networks.clip, style, sampling_step(24.0, LOOKS_PER_SECOND), source),
+        partial(smoothness_of, source),
+        partial(dynamic_degree_of, source),
+        partial(flicker_of, source),
     )
-    name = f"phase 3 from the file, 1280×720, {frames} frames, {device()}"
+    name = f"phase 3 from the file, 1280×720, {len(film)} frames {drawn}, {device()}"
     target = 4.0 if device() == "cuda" else 1.8
-    return Race(
-        name, target, engines_on(engines, source), lambda: sum(measure() for measure in alone), 1, source
-    )
+    ours = engines_on(engines, source, facts)
+    return Race(name, target, ours, lambda: sum(measure() for measure in alone), 1, source)
 
 
 MOST_BYTES = 2 * 1024**3
