@@ -10,6 +10,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -69,7 +70,7 @@ def remedy(name: str) -> str:
 
 def missing_files(name: str, models_dir: Path) -> tuple[Path, ...]:
     """The files of these weights that are not there; empty when all are. Reads no file."""
-    return tuple(path for path in locate(name, models_dir) if not path.is_file())
+    return tuple(path for path in locate(name, models_dir) if not os.path.isfile(path))  # nor may be looked at
 
 
 def verify(name: str, models_dir: Path) -> tuple[FileCheck, ...]:
@@ -103,11 +104,11 @@ def file_sha256(path: Path) -> str:
 def manifest_hashes(models_dir: Path) -> dict[str, str]:
     """sha256 by file from the folder's manifest; empty where there is none."""
     path = models_dir / MANIFEST
-    if not path.is_file():
-        return {}
     try:
         return {str(file): str(sha256) for file, sha256 in json.loads(path.read_text())["files"].items()}
-    except (ValueError, KeyError, AttributeError) as error:
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (ValueError, LookupError, TypeError, AttributeError, OSError) as error:
         raise WeightsError(
             f"{path} is not a manifest of weights: {error}", f"delete {path} and fetch again"
         ) from None
@@ -132,15 +133,22 @@ def _folder(entry: Weights, models_dir: Path) -> Path:
 def _verified_files(entry: Weights, models_dir: Path) -> Iterator[FileCheck]:
     recorded = manifest_hashes(models_dir)
     for file, path in zip(entry.files, locate(entry.name, models_dir), strict=True):
-        expected = file.sha256 or recorded.get(file.file)
-        if not path.is_file():
-            yield FileCheck(path, "absent", f"{path} is not there")
-        elif entry.own_copy:
-            yield FileCheck(path, "own copy", f"{path}: sha256 {file_sha256(path)[:12]}…, yours to vouch for")
-        elif expected is None:
-            yield FileCheck(path, "unverified", f"{path}: neither publisher nor {MANIFEST} states its sha256")
-        elif (found := file_sha256(path)) != expected:
-            message = f"{path} is damaged or another file: sha256 {found[:12]}… instead of {expected[:12]}…"
-            yield FileCheck(path, "damaged", message)
-        else:
-            yield FileCheck(path, "verified", f"{path}: sha256 {found[:12]}…")
+        try:
+            yield _checked(entry, path, file.sha256 or recorded.get(file.file))
+        except OSError as error:
+            yield FileCheck(path, "damaged", f"{path} cannot be read: {error.strerror or error}")
+
+
+def _checked(entry: Weights, path: Path, expected: str | None) -> FileCheck:
+    if not path.is_file():
+        return FileCheck(path, "absent", f"{path} is not there")
+    if entry.own_copy:
+        return FileCheck(path, "own copy", f"{path}: sha256 {file_sha256(path)[:12]}…, yours to vouch for")
+    if expected is None:
+        message = f"{path}: neither publisher nor {MANIFEST} states its sha256"
+        return FileCheck(path, "unverified", message)
+    found = file_sha256(path)
+    if found != expected:
+        message = f"{path} is damaged or another file: sha256 {found[:12]}… instead of {expected[:12]}…"
+        return FileCheck(path, "damaged", message)
+    return FileCheck(path, "verified", f"{path}: sha256 {found[:12]}…")

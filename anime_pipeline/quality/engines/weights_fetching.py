@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from anime_pipeline.quality.engines.weights_catalogue import Weights, WeightsFil
 BLOCK_BYTES = 1 << 20
 NETWORK_BLOCK_BYTES = 1 << 16  # what a broken connection loses at most
 TIMEOUT_SECONDS = 60.0
+LEAST_SHARE = 0.5  # of its size in the catalogue, that a file of unknown hash must have: a web page has not
 
 OnProgress = Callable[[str, int, int | None], None]
 """Called with a file's name, the bytes that are here, and all its bytes where the server says."""
@@ -38,7 +40,8 @@ def fetch(
 
     An interrupted download goes on where it stopped. A file gets its name only after its sha256 was the
     expected one. Raises :class:`WeightsError` for an unknown name, a licence without consent, weights that
-    only the user may install, a source out of reach, and a file that is not the expected one.
+    only the user may install, a source out of reach, a file that is not the expected one, and a folder that
+    nothing can be written to.
     """
     entry = weights_named(name)
     if entry.own_copy:
@@ -50,10 +53,16 @@ def fetch(
         )
     checks = verify(name, models_dir)
     needed = [file for file, check in zip(entry.files, checks, strict=True) if check.state != "verified"]
-    for source in dict.fromkeys(file.source for file in needed):
-        _fetch_source(
-            entry, source, [file for file in needed if file.source == source], models_dir, on_progress
-        )
+    try:
+        for source in dict.fromkeys(file.source for file in needed):
+            _fetch_source(
+                entry, source, [file for file in needed if file.source == source], models_dir, on_progress
+            )
+    except OSError as error:
+        raise WeightsError(
+            f"{name} could not be written to {models_dir}: {error.strerror or error}",
+            "make room there, or name another folder by ANIME_MODELS_DIR; run it again to go on where it stopped",
+        ) from error
     return tuple(check.path for check in verify(name, models_dir))
 
 
@@ -133,7 +142,10 @@ def _unpack(entry: Weights, archive: Path, files: list[WeightsFile], models_dir:
                     while block := source.read(BLOCK_BYTES):
                         target.write(block)
                 _settle(entry, part, file, models_dir)
-    except (zipfile.BadZipFile, StopIteration) as error:
+    except WeightsError:
+        archive.unlink(missing_ok=True)  # kept, it would be taken for the download that there is to go on with
+        raise
+    except (zipfile.BadZipFile, zlib.error, StopIteration) as error:
         archive.unlink(missing_ok=True)
         raise WeightsError(
             f"what was fetched for {entry.name} is not the archive that was expected: {error}",
@@ -143,7 +155,13 @@ def _unpack(entry: Weights, archive: Path, files: list[WeightsFile], models_dir:
 
 def _settle(entry: Weights, part: Path, file: WeightsFile, models_dir: Path) -> None:
     """Give a downloaded file its name if it is the right one; else delete it and say so."""
-    found = file_sha256(part)
+    found, size = file_sha256(part), part.stat().st_size
+    if file.sha256 is None and size < entry.megabytes * 1e6 * LEAST_SHARE:
+        part.unlink()
+        raise WeightsError(
+            f"{file.source} gave {size} bytes where about {entry.megabytes:g} MB are expected",
+            "see whether a login or a proxy answers in its place, and run it again",
+        )
     if file.sha256 and found != file.sha256:
         part.unlink()
         raise WeightsError(

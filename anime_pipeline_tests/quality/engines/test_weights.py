@@ -176,12 +176,24 @@ def test_a_member_of_an_archive_is_taken_out_alone(
     assert not list(tmp_path.parent.glob("**/evil.py"))
 
 
-def test_what_is_no_archive_is_said_to_be_none(
+def test_another_archive_is_refused_and_not_taken_for_a_download_to_go_on_with(
     monkeypatch: pytest.MonkeyPatch, shelf: Shelf, tmp_path: Path
 ) -> None:
     offer(monkeypatch, shelf, member="inner/model.bin")
-    with pytest.raises(WeightsError, match="not the archive"):
-        fetch("toy", tmp_path)
+    right = zipped({"inner/model.bin": MODEL})
+    undeflated = right[:50] + b"\xff" * 100 + right[150:]
+    for wrong, said in (
+        (MODEL, "not the archive"),
+        (right[:-100], "not the archive"),
+        (undeflated, "not the archive"),
+        (zipped({"inner/other.bin": MODEL}), "not the archive"),
+        (zipped({"inner/model.bin": MODEL[1:]}), "another file than toy/model.bin"),
+    ):
+        shelf.files["toy"] = wrong
+        with pytest.raises(WeightsError, match=said):
+            fetch("toy", tmp_path)
+    shelf.files["toy"] = right
+    assert fetch("toy", tmp_path) == verified_paths("toy", tmp_path)
 
 
 def test_a_damaged_file_is_refused_by_name_and_fetched_again(
@@ -208,6 +220,41 @@ def test_without_a_published_hash_the_first_fetch_decides(
     assert verify("toy", tmp_path)[0].state == "verified"
     path.write_bytes(b"changed since")
     assert verify("toy", tmp_path)[0].state == "damaged"
+    shelf.files["toy"] = b"<html>Please log in</html>"
+    with pytest.raises(WeightsError, match=r"gave 26 bytes where about 0\.4 MB are expected"):
+        fetch("toy", tmp_path)
+    shelf.files["toy"] = MODEL
+    fetch("toy", tmp_path)
+    assert verify("toy", tmp_path)[0].state == "verified"
+
+
+@pytest.mark.parametrize("content", ["[]", "null", "{}", '{"files": 3}', "not JSON"])
+def test_a_manifest_that_is_none_is_said(
+    monkeypatch: pytest.MonkeyPatch, shelf: Shelf, tmp_path: Path, content: str
+) -> None:
+    offer(monkeypatch, shelf)
+    (tmp_path / "manifest.json").write_text(content)
+    with pytest.raises(WeightsError, match="not a manifest") as refused:
+        verify("toy", tmp_path)
+    assert (refused.value.remedy or "").startswith("delete ")
+
+
+def test_what_cannot_be_read_or_written_is_said(
+    monkeypatch: pytest.MonkeyPatch, shelf: Shelf, tmp_path: Path
+) -> None:
+    offer(monkeypatch, shelf)
+    (tmp_path / "file").touch()
+    with pytest.raises(WeightsError, match="could not be written to .*file: Not a directory") as refused:
+        fetch("toy", tmp_path / "file")
+    assert "ANIME_MODELS_DIR" in (refused.value.remedy or "")
+    fetch("toy", tmp_path)
+
+    def forbidden(path: Path) -> str:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(weights, "file_sha256", forbidden)
+    with pytest.raises(WeightsError, match=r"model\.bin cannot be read: Permission denied"):
+        weights_sha256(("toy",), tmp_path)
 
 
 def test_a_server_out_of_reach_is_said_with_what_to_do(
@@ -227,7 +274,7 @@ def test_a_misspelt_name_is_guessed() -> None:
 def zipped(files: dict[str, bytes]) -> bytes:
     """A zip archive of these files."""
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, data in files.items():
             archive.writestr(name, data)
     return buffer.getvalue()
