@@ -69,8 +69,9 @@ def remedy(name: str) -> str:
 
 
 def missing_files(name: str, models_dir: Path) -> tuple[Path, ...]:
-    """The files of these weights that are not there; empty when all are. Reads no file."""
-    return tuple(path for path in locate(name, models_dir) if not os.path.isfile(path))  # nor may be looked at
+    """The files of these weights that are not there or hidden; empty when all are there. Reads no file."""
+    # Path.is_file raises where a folder may not be looked into
+    return tuple(path for path in locate(name, models_dir) if not os.path.isfile(path))  # noqa: PTH113
 
 
 def verify(name: str, models_dir: Path) -> tuple[FileCheck, ...]:

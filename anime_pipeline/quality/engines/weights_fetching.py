@@ -61,7 +61,7 @@ def fetch(
     except OSError as error:
         raise WeightsError(
             f"{name} could not be written to {models_dir}: {error.strerror or error}",
-            "make room there, or name another folder by ANIME_MODELS_DIR; run it again to go on where it stopped",
+            "make room there or name another folder by ANIME_MODELS_DIR, and run it again to go on",
         ) from error
     return tuple(check.path for check in verify(name, models_dir))
 
@@ -143,7 +143,7 @@ def _unpack(entry: Weights, archive: Path, files: list[WeightsFile], models_dir:
                         target.write(block)
                 _settle(entry, part, file, models_dir)
     except WeightsError:
-        archive.unlink(missing_ok=True)  # kept, it would be taken for the download that there is to go on with
+        archive.unlink(missing_ok=True)  # kept, it would be the download that the next try goes on with
         raise
     except (zipfile.BadZipFile, zlib.error, StopIteration) as error:
         archive.unlink(missing_ok=True)

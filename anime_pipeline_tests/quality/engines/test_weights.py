@@ -244,7 +244,7 @@ def test_what_cannot_be_read_or_written_is_said(
 ) -> None:
     offer(monkeypatch, shelf)
     (tmp_path / "file").touch()
-    with pytest.raises(WeightsError, match="could not be written to .*file: Not a directory") as refused:
+    with pytest.raises(WeightsError, match=r"could not be written to .*file: Not a directory") as refused:
         fetch("toy", tmp_path / "file")
     assert "ANIME_MODELS_DIR" in (refused.value.remedy or "")
     fetch("toy", tmp_path)
