@@ -110,7 +110,7 @@ class Actor:
         return 0.35 * abs(math.sin(math.pi * clock.turns(1.2))) if not clock.still else 0.3
 
     def _gesture(self, clock: Clock, side: str) -> float:
-        if side != self._busy_side():
+        if side != busy_side(self.spot):
             return 0.0
         if "wave" in self.spot.deeds:
             return 13.0 * clock.wave(1.3)
@@ -119,15 +119,10 @@ class Actor:
             return sign * 34.0 * (1 - ease(2.2 * clock.progress))
         return 1.5 * clock.wave(0.45, 0.3)
 
-    def _busy_side(self) -> str:
-        return busy_side(self.spot)
-
 
 def busy_side(spot: Spot) -> str:
     """The arm that acts: the one towards the partner, ``left`` or ``right`` of the picture."""
-    giving = spot.deeds & {"give"}
-    towards = "right" if spot.turn >= 0 else "left"
-    return towards if giving else ("right" if towards == "left" else "left")
+    return "right" if (spot.turn >= 0) == ("give" in spot.deeds) else "left"
 
 
 def stance_of(look: Look, spot: Spot, action: str) -> Stance:

@@ -65,7 +65,7 @@ def stage(shot: Shot, looks: Sequence[Look], camera: Camera) -> list[Spot]:
         )
         deeds = deeds_of(figure.name, shot.action, len(looks) == 1)
         spot = Spot(
-            xs[index] * aspect, ground, size, _turn(xs, index, camera, shot.action), depth,
+            xs[index] * aspect, ground, size, _turn(xs, index, camera), depth,
             says(figure.position or "", "from behind|back to camera|back turned|facing away"), deeds,
         )  # fmt: skip
         if "sit" in deeds:
@@ -110,7 +110,7 @@ def _depth(figure: ShotFigure) -> int:
     return 1 if says(words, "background|behind|far|distance|back") else 0
 
 
-def _turn(xs: Sequence[float], index: int, camera: Camera, action: str) -> float:
+def _turn(xs: Sequence[float], index: int, camera: Camera) -> float:
     x = xs[index]
     inward = 1.0 if x < 0.5 else -1.0
     if camera.profile:

@@ -6,12 +6,14 @@ Each table lists meaning → words, most particular first; the first meaning wit
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 from anime_pipeline.preview.drawing.colours import Rgb, find_colours, hex_colour
 
 Words = dict[str, str]
+_Meaning = TypeVar("_Meaning", bound=str)
 
 PLACES: Words = {
     "lamp_room": "lamp room|lantern room|lens room|light room",
@@ -76,7 +78,7 @@ EXPRESSIONS: Words = {
     "neutral": "neutral|plain|blank",
 }
 Framing = Literal["wide", "full", "medium", "two_shot", "close", "extreme"]
-FRAMINGS: Words = {
+FRAMINGS: dict[Framing, str] = {
     "extreme": "extreme close-up|extreme close up|extreme closeup|ecu|insert|detail|macro|eyes only",
     "close": "close-up|close up|closeup|close on|close shot|portrait|headshot",
     "wide": "wide|establishing|long shot|panorama|extreme long|aerial|bird's eye|master shot",
@@ -84,7 +86,6 @@ FRAMINGS: Words = {
     "two_shot": "two-shot|two shot|three-shot|three shot|group|cowboy|medium wide|medium long|medium full",
     "medium": "medium|waist|bust|mid shot|over the shoulder|over-the-shoulder|ots",
 }
-Position = Literal["left", "center", "right", "far_left", "far_right"]
 POSITIONS: Words = {
     "far_left": "far left|left edge",
     "far_right": "far right|right edge",
@@ -152,10 +153,10 @@ class Camera:
 
 def says(text: str, words: str) -> bool:
     """Whether one of the words (split by ``|``) stands in the text as a whole word, whatever its case."""
-    return re.search(rf"(?<![a-z])(?:{_pattern(words)})(?![a-z])", text.lower()) is not None
+    return re.search(rf"(?<![a-z])(?:{words})(?![a-z])", text.lower()) is not None
 
 
-def first_meaning(text: str, table: Words) -> str | None:
+def first_meaning(text: str, table: Mapping[_Meaning, str]) -> _Meaning | None:
     """The first meaning of the table with a word in the text."""
     return next((meaning for meaning, words in table.items() if says(text, words)), None)
 
@@ -191,7 +192,7 @@ def mood_tints(mood: str) -> tuple[tuple[Rgb, float], ...]:
 def camera_of(camera_angle: str, action: str) -> Camera:
     """The camera from its own words; moves also from the action."""
     text = f"{camera_angle} . {action}"
-    framing = first_meaning(camera_angle, FRAMINGS) or "medium"
+    framing: Framing = first_meaning(camera_angle, FRAMINGS) or "medium"
     if framing == "wide" and says(camera_angle, "medium wide"):
         framing = "two_shot"
     if says(camera_angle, "medium close-up|medium close up|medium closeup"):
@@ -204,7 +205,7 @@ def camera_of(camera_angle: str, action: str) -> Camera:
     if moves & {"push_in", "pull_out"}:
         moves -= {"track"}
     return Camera(
-        framing=_FRAMING_NAMES[framing], moves=moves,
+        framing=framing, moves=moves,
         low=says(camera_angle, "low angle|low-angle|worm's eye|from below|looking up"),
         high=says(camera_angle, "high angle|high-angle|bird's eye|from above|overhead|top down|top-down"),
         over_shoulder=says(camera_angle, "over the shoulder|over-the-shoulder|ots"),
@@ -252,30 +253,9 @@ def _first_named(name: str, text: str) -> bool:
     return not relevant or relevant[0] in words
 
 
-def _pattern(words: str) -> str:
-    return words
-
-
-_SENTENCE_STARTERS = {
-    "the",
-    "a",
-    "an",
-    "in",
-    "on",
-    "at",
-    "then",
-    "she",
-    "he",
-    "his",
-    "her",
-    "slow",
-    "camera",
-    "rain",
-}
+_SENTENCE_STARTERS = frozenset(
+    {"the", "a", "an", "in", "on", "at", "then", "she", "he", "his", "her", "slow", "camera", "rain"}
+)
 _MOVES_IN_ACTION = frozenset(
     {"pan_left", "pan_right", "tilt_up", "tilt_down", "push_in", "pull_out", "shake"}
 )
-_FRAMING_NAMES: dict[str, Framing] = {
-    "wide": "wide", "full": "full", "medium": "medium",
-    "two_shot": "two_shot", "close": "close", "extreme": "extreme",
-}  # fmt: skip

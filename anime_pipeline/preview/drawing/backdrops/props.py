@@ -130,15 +130,12 @@ def paper_lantern(stage: Stage, depth: float, x: float, y: float, size: float, c
     stage.lamp(x, y, size * 6, mix(colour, WARM, 0.7), depth)
 
 
-def tree(stage: Stage, depth: float, x: float, ground: float, h: float, leaf: Rgb,
-    bare: bool = False) -> None:  # fmt: skip
+def tree(stage: Stage, depth: float, x: float, ground: float, h: float, leaf: Rgb) -> None:
     """A round-crowned tree."""
     sheet = stage.plane(depth)
     bark = (86, 62, 54)
     sheet.area([(x - h * 0.05, ground), (x - h * 0.03, ground - h * 0.5), (x + h * 0.03, ground - h * 0.5),
         (x + h * 0.06, ground)], bark, smooth=False)  # fmt: skip
-    if bare:
-        return
     crown = sheet.layer()
     puffs = [(float(stage.rng.normal(0, 0.17)) * h, float(stage.rng.normal(0, 0.10)) * h,
         (0.15 + 0.1 * float(stage.rng.uniform())) * h) for _ in range(9)]  # fmt: skip

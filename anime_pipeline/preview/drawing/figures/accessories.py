@@ -5,7 +5,7 @@ from __future__ import annotations
 from anime_pipeline.preview.drawing.colours import Rgb, hex_colour, ink, mix, shade, tint
 from anime_pipeline.preview.drawing.figures.face import across
 from anime_pipeline.preview.drawing.figures.look import Look
-from anime_pipeline.preview.drawing.pen import Points, Sheet
+from anime_pipeline.preview.drawing.pen import Points, Sheet, rectangle
 
 _WEIGHT = 0.018
 
@@ -55,8 +55,8 @@ def draw_animal_tail(sheet: Sheet, look: Look) -> None:
     """A fox's brush or a cat's tail, from the origin to the right and up."""
     line = ink(look.hair)
     if "fox_ears" not in look.accessories:
-        sheet.line([(0, 0), (0.4, 0.1), (0.72, -0.2), (0.66, -0.62), (0.8, -0.85)], line, 0.17)
-        sheet.line([(0, 0), (0.4, 0.1), (0.72, -0.2), (0.66, -0.62), (0.8, -0.85)], look.hair, 0.13)
+        for colour, weight in ((line, 0.17), (look.hair, 0.13)):
+            sheet.line([(0, 0), (0.4, 0.1), (0.72, -0.2), (0.66, -0.62), (0.8, -0.85)], colour, weight)
         return
     shape: Points = [(0, 0.08), (0.35, 0.3), (0.8, 0.22), (1.08, -0.15), (1.1, -0.6), (1.02, -0.98),
         (1.02, -0.98), (0.82, -0.7),
@@ -126,35 +126,13 @@ def draw_on_head(sheet: Sheet, look: Look) -> None:
 
 def _hat(sheet: Sheet, colour: Rgb, band: Rgb) -> None:
     line = ink(colour)
+    crown: Points = [(-0.42, -0.34), (-0.5, -0.56), (-0.3, -0.78), (0.0, -0.83), (0.3, -0.78), (0.5, -0.56),
+        (0.42, -0.34)]  # fmt: skip
     hat = sheet.layer()
-    hat.area(
-        [
-            (-0.42, -0.34),
-            (-0.5, -0.56),
-            (-0.3, -0.78),
-            (0.0, -0.83),
-            (0.3, -0.78),
-            (0.5, -0.56),
-            (0.42, -0.34),
-        ],
-        colour,
-    )
+    hat.area(crown, colour)
     hat.atop([(0.1, -0.9), (0.7, -0.9), (0.6, -0.3), (0.25, -0.3)], shade(colour, 0.24))
-    hat.atop([(-1, -0.46), (1, -0.46), (1, -0.38), (-1, -0.38)], shade(band, 0.1), smooth=False)
-    hat.area(
-        [
-            (-0.42, -0.34),
-            (-0.5, -0.56),
-            (-0.3, -0.78),
-            (0.0, -0.83),
-            (0.3, -0.78),
-            (0.5, -0.56),
-            (0.42, -0.34),
-        ],
-        None,
-        line,
-        _WEIGHT,
-    )
+    hat.atop(rectangle(-1, -0.46, 1, -0.38), shade(band, 0.1), smooth=False)
+    hat.area(crown, None, line, _WEIGHT)
     hat.area(
         [(-0.5, -0.34), (0.0, -0.42), (0.5, -0.34), (0.42, -0.24), (0.0, -0.29), (-0.42, -0.24)],
         shade(colour, 0.3),

@@ -8,7 +8,7 @@ from typing import Literal
 
 from anime_pipeline.preview.drawing.colours import Rgb, hex_colour, ink, mix, shade, tint
 from anime_pipeline.preview.drawing.figures.look import Look
-from anime_pipeline.preview.drawing.pen import Point, Points, Sheet
+from anime_pipeline.preview.drawing.pen import Point, Points, Sheet, rectangle
 
 WEIGHT = 0.018
 Sleeve = Literal["slim", "loose", "wide"]
@@ -195,42 +195,16 @@ def pattern_cloth(part: Sheet, look: Look, box: tuple[float, float, float, float
     motif = mix(tint(look.cloth, 0.6), look.accent, 0.35)
     x0, y0, x1, y1 = box
     if look.pattern == "stripes":
-        steps = int((x1 - x0) / 0.17)
-        for i in range(steps):
-            part.atop(
-                [
-                    (x0 + 0.17 * i, y0),
-                    (x0 + 0.17 * i + 0.05, y0),
-                    (x0 + 0.17 * i + 0.05, y1),
-                    (x0 + 0.17 * i, y1),
-                ],
-                motif,
-                smooth=False,
-            )
+        for i in range(int((x1 - x0) / 0.17)):
+            part.atop(rectangle(x0 + 0.17 * i, y0, x0 + 0.17 * i + 0.05, y1), motif, smooth=False)
         return
     if look.pattern == "checks":
         for i in range(int((x1 - x0) / 0.24)):
-            part.atop(
-                [
-                    (x0 + 0.24 * i, y0),
-                    (x0 + 0.24 * i + 0.1, y0),
-                    (x0 + 0.24 * i + 0.1, y1),
-                    (x0 + 0.24 * i, y1),
-                ],
-                (*motif, 110),
-                smooth=False,
-            )
+            band = rectangle(x0 + 0.24 * i, y0, x0 + 0.24 * i + 0.1, y1)
+            part.atop(band, (*motif, 110), smooth=False)
         for j in range(int((y1 - y0) / 0.24)):
-            part.atop(
-                [
-                    (x0, y0 + 0.24 * j),
-                    (x1, y0 + 0.24 * j),
-                    (x1, y0 + 0.24 * j + 0.1),
-                    (x0, y0 + 0.24 * j + 0.1),
-                ],
-                (*motif, 110),
-                smooth=False,
-            )
+            band = rectangle(x0, y0 + 0.24 * j, x1, y0 + 0.24 * j + 0.1)
+            part.atop(band, (*motif, 110), smooth=False)
         return
     step = 0.36 if look.pattern == "flowers" else 0.26
     for j in range(int((y1 - y0) / step)):
@@ -264,15 +238,11 @@ def _hand(sheet: Sheet, look: Look, elbow: Point, hand: Point, pose: ArmPose) ->
     nx, ny = -uy, ux
     if pose == "wave":
         for spread in (-0.55, -0.2, 0.16, 0.5):
-            fx, fy = cx + ux * 0.14 + nx * spread * 0.17, cy + uy * 0.14 + ny * spread * 0.17
-            sheet.line(
-                [(cx + nx * spread * 0.1, cy + ny * spread * 0.1), (fx, fy)], line, 0.062, smooth=False
-            )
-            sheet.dot(fx, fy, 0.031, fill=line)
-            sheet.line(
-                [(cx + nx * spread * 0.1, cy + ny * spread * 0.1), (fx, fy)], look.skin, 0.04, smooth=False
-            )
-            sheet.dot(fx, fy, 0.02, fill=look.skin)
+            root = (cx + nx * spread * 0.1, cy + ny * spread * 0.1)
+            tip = (cx + ux * 0.14 + nx * spread * 0.17, cy + uy * 0.14 + ny * spread * 0.17)
+            for colour, weight in ((line, 0.062), (look.skin, 0.04)):
+                sheet.line([root, tip], colour, weight, smooth=False)
+                sheet.dot(*tip, weight / 2, fill=colour)
         sheet.dot(cx, cy, size * 0.86, fill=look.skin, line=line, weight=WEIGHT * 0.7)
         sheet.dot(cx + ux * 0.03, cy + uy * 0.03, size * 0.72, fill=look.skin)
         return

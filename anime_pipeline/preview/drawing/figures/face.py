@@ -68,7 +68,7 @@ def draw_face(
     for side in (-1.0, 1.0):
         _eye(sheet, look, mask, openness, side, turn, eye_gaze)
         _brow(sheet, look, mask, side, turn)
-    _mouth(sheet, look, mask, mouth, turn)
+    _mouth(sheet, mask, mouth, turn)
     if look.age == "old":
         _wrinkles(sheet, look, turn)
     if mask.sweat:
@@ -196,7 +196,7 @@ def _brow(sheet: Sheet, look: Look, mask: Mask, side: float, turn: float) -> Non
     sheet.stroke(points, colour, (0.014 * heavy, 0.027 * heavy, 0.006 * heavy))
 
 
-def _mouth(sheet: Sheet, look: Look, mask: Mask, mouth: Mouth, turn: float) -> None:
+def _mouth(sheet: Sheet, mask: Mask, mouth: Mouth, turn: float) -> None:
     x, y = across(0.0, turn) + 0.015 * turn, 0.335
     gape = {"rest": mask.gape, "small": 0.32, "middle": 0.62, "wide": 1.0}[mouth]
     wide = 0.078 * (1 - 0.12 * abs(turn)) * (1.2 if mask.smile > 0.8 else 1.0)

@@ -35,7 +35,7 @@ def draw_back(sheet: Sheet, look: Look) -> None:
     if style == "bald":
         return
     if style == "spiky":
-        _spikes(sheet, look, dark, line)
+        _spikes(sheet, dark, line)
         return
     shapes: dict[str, Points] = {
         "bob": [(0, -0.62), (0.36, -0.53), (0.545, -0.18), (0.575, 0.18), (0.50, 0.44), (0.50, 0.44),
@@ -88,12 +88,11 @@ def draw_tails(sheet: Sheet, look: Look, side: float) -> None:
             0.016,
         )
         return
+    outline = [(0, -0.07), (side * 0.2, 0.0), (side * 0.36, 0.35), (side * 0.36, 0.8), (side * 0.22, 1.2),
+        (side * 0.22, 1.2), (side * 0.2, 0.95), (side * 0.09, 1.08), (side * 0.09, 1.08), (side * 0.08, 0.6),
+        (side * -0.05, 0.2)]  # fmt: skip
     tail = sheet.layer()
-    tail.area([(0, -0.07), (side * 0.2, 0.0), (side * 0.36, 0.35), (side * 0.36, 0.8), (side * 0.22, 1.2),
-        (side * 0.22, 1.2),
-               (side * 0.2, 0.95), (side * 0.09, 1.08), (side * 0.09, 1.08), (side * 0.08, 0.6),
-        (side * -0.05, 0.2)],
-              look.hair)  # fmt: skip
+    tail.area(outline, look.hair)
     tail.atop(
         [(side * -0.1, 0.1), (side * 0.06, 0.25), (side * 0.15, 0.7), (side * 0.12, 1.2), (side * -0.1, 1.1)],
         shade(look.hair, 0.26),
@@ -104,11 +103,7 @@ def draw_tails(sheet: Sheet, look: Look, side: float) -> None:
     tail.atop_stroke(
         [(side * 0.05, 0.05), (side * 0.2, 0.5), (side * 0.2, 1.05)], line, (0.006, 0.016, 0.004)
     )
-    tail.area([(0, -0.07), (side * 0.2, 0.0), (side * 0.36, 0.35), (side * 0.36, 0.8), (side * 0.22, 1.2),
-        (side * 0.22, 1.2),
-               (side * 0.2, 0.95), (side * 0.09, 1.08), (side * 0.09, 1.08), (side * 0.08, 0.6),
-        (side * -0.05, 0.2)],
-              None, line, _WEIGHT)  # fmt: skip
+    tail.area(outline, None, line, _WEIGHT)
     sheet.merge(tail)
     sheet.dot(side * 0.03, -0.02, 0.06, 0.085, look.accent, ink(look.accent), 0.014)
 
@@ -164,7 +159,7 @@ def draw_back_view(sheet: Sheet, look: Look) -> None:
     ]
     outline = [*half, *[(-x, y) for x, y in reversed(half[1:-1])]]
     if look.hair_style == "spiky":
-        _spikes(sheet, look, colour, line)
+        _spikes(sheet, colour, line)
     layer = sheet.layer()
     layer.area(outline, colour)
     layer.atop(
@@ -266,7 +261,7 @@ def _side_locks(layer: Sheet, look: Look, style: str, turn: float, line: Rgb) ->
         layer.area(lock, None, line, _WEIGHT)
 
 
-def _spikes(sheet: Sheet, look: Look, colour: Rgb, line: Rgb) -> None:
+def _spikes(sheet: Sheet, colour: Rgb, line: Rgb) -> None:
     """A mane of spikes behind the head."""
     points: list[Point] = []
     count = 13

@@ -100,11 +100,6 @@ class Look:
     legs: float
     slant: float
 
-    @property
-    def height(self) -> float:
-        """From the ground to the chin."""
-        return self.torso + self.legs + 0.12
-
 
 def look_of(figure: ShotFigure) -> Look:
     """Reads a figure's attributes; colours and styles may stand anywhere in the text."""

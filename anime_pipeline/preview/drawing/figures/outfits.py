@@ -25,7 +25,7 @@ def draw_outfit(sheet: Sheet, look: Look, dressing: Dressing, back: bool = False
         draw_sash(garment, look, 0.62, 0.32)
     garment.area(outline, None, ink(look.cloth), WEIGHT)
     sheet.merge(garment)
-    if look.outfit == "raincoat" or look.outfit == "hoodie":
+    if look.outfit in ("raincoat", "hoodie"):
         _hood_collar(sheet, look, back)
     if "scarf" in look.accessories:
         _scarf(sheet, look)
@@ -167,8 +167,8 @@ def _scarf(sheet: Sheet, look: Look) -> None:
 def _strap(sheet: Sheet, look: Look) -> None:
     leather = hex_colour("#8a5a38")
     s, hip = look.shoulders, look.torso
-    sheet.line([(-s * 0.62, 0.08), (0.1, hip * 0.55), (s * 0.86, hip * 0.94)], ink(leather), 0.085)
-    sheet.line([(-s * 0.62, 0.08), (0.1, hip * 0.55), (s * 0.86, hip * 0.94)], leather, 0.055)
+    for colour, weight in ((ink(leather), 0.085), (leather, 0.055)):
+        sheet.line([(-s * 0.62, 0.08), (0.1, hip * 0.55), (s * 0.86, hip * 0.94)], colour, weight)
     x, y = s * 0.86, hip * 0.92
     sheet.area(
         [(x - 0.26, y), (x + 0.26, y), (x + 0.24, y + 0.42), (x - 0.24, y + 0.42)],

@@ -107,8 +107,7 @@ class Puppet:
         if look.outfit in ("raincoat", "hoodie") and not look.hood_up:
             yield self._part("hood_down"), neck
         yield from self._trunk(pose, neck)
-        for arm in self._arms(pose, neck, raised=False):
-            yield arm
+        yield from self._arms(pose, neck, raised=False)
         yield self._head(pose), skull
         for (x, y), side, in_front in tails:
             if in_front:
@@ -116,8 +115,7 @@ class Puppet:
                     self._part(f"tail{side:+.0f}"),
                     skull @ moved(x, y) @ turned(-30 * pose.hair_sway) @ sheared(pose.hair_sway * 0.5),
                 )
-        for arm in self._arms(pose, neck, raised=True):
-            yield arm
+        yield from self._arms(pose, neck, raised=True)
 
     def light_points(self, pose: Pose, root: Floats) -> list[Point]:
         """Where the figure carries a burning lantern, in pixels."""
@@ -188,11 +186,9 @@ class Puppet:
             under, over = self._heads[turn]
             whole = under.layer()
             whole.merge(under)
-            features = under.layer()
             face.draw_face(
                 whole, self.look, MASKS[self.look.expression], pose.lids, pose.mouth, turn, self.stance.gaze
             )
-            whole.merge(features)
             whole.merge(over)
             self._cache[key] = self._sprite(whole)
         return self._cache[key]

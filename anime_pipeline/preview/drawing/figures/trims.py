@@ -7,12 +7,17 @@ from collections.abc import Callable
 from anime_pipeline.preview.drawing.colours import Rgb, hex_colour, ink, mix, shade, tint
 from anime_pipeline.preview.drawing.figures.body import Dressing
 from anime_pipeline.preview.drawing.figures.look import Look
-from anime_pipeline.preview.drawing.pen import Points, Sheet
+from anime_pipeline.preview.drawing.pen import Colour, Points, Sheet, rectangle
 
 
 def draw_trim(garment: Sheet, look: Look, dressing: Dressing) -> None:
     """Draws the front trim of the look's outfit over its cloth."""
     _TRIMS[look.outfit](garment, look, dressing)
+
+
+def _band(g: Sheet, top: float, bottom: float, colour: Colour) -> None:
+    """A band around the whole garment."""
+    g.atop(rectangle(-2, top, 2, bottom), colour, smooth=False)
 
 
 def _raincoat_trim(g: Sheet, look: Look, d: Dressing) -> None:
@@ -30,11 +35,7 @@ def _raincoat_trim(g: Sheet, look: Look, d: Dressing) -> None:
             0.012,
             smooth=False,
         )
-    g.atop(
-        [(-2, d.hem - 0.07), (2, d.hem - 0.07), (2, d.hem - 0.035), (-2, d.hem - 0.035)],
-        tint(look.cloth, 0.55),
-        smooth=False,
-    )
+    _band(g, d.hem - 0.07, d.hem - 0.035, tint(look.cloth, 0.55))
     g.atop_stroke(
         [
             (-look.shoulders * 0.72, 0.7),
@@ -73,20 +74,15 @@ def _coat_trim(g: Sheet, look: Look, d: Dressing) -> None:
             g.dot(x - 0.015, y - 0.017, 0.016, fill=tint(look.accent, 0.75))
     for side in (-1.0, 1.0):
         x, y = side * s * 0.66, look.torso * 1.02
-        g.area(
-            [(x - 0.13, y), (x + 0.13, y), (x + 0.13, y + 0.09), (x - 0.13, y + 0.09)],
-            shade(look.cloth, 0.18),
-            line,
-            0.012,
-            smooth=False,
-        )
+        pocket = rectangle(x - 0.13, y, x + 0.13, y + 0.09)
+        g.area(pocket, shade(look.cloth, 0.18), line, 0.012, smooth=False)
 
 
 def _kimono_trim(g: Sheet, look: Look, d: Dressing) -> None:
     _crossed_collar(g, look, tint(look.cloth, 0.75), 0.62)
     draw_sash(g, look, 0.62, 0.42)
     knot = tint(look.accent, 0.35)
-    g.atop([(-2, 0.80), (2, 0.80), (2, 0.85), (-2, 0.85)], shade(look.accent, 0.42), smooth=False)
+    _band(g, 0.80, 0.85, shade(look.accent, 0.42))
     g.dot(0.0, 0.825, 0.06, 0.05, knot, ink(look.accent), 0.012)
     g.line([(0.05, 1.05), (0.16, (d.hem + 1.0) / 2), (0.2, d.hem)], ink(look.cloth), 0.014)
 
@@ -100,11 +96,7 @@ def _robe_trim(g: Sheet, look: Look, d: Dressing) -> None:
         g.stroke(
             [(side * 0.02, 0.8), (side * 0.07, 1.05), (side * 0.05, 1.22)], look.accent, (0.045, 0.04, 0.05)
         )
-    g.atop(
-        [(-2, d.hem - 0.09), (2, d.hem - 0.09), (2, d.hem - 0.04), (-2, d.hem - 0.04)],
-        look.accent,
-        smooth=False,
-    )
+    _band(g, d.hem - 0.09, d.hem - 0.04, look.accent)
 
 
 def _crossed_collar(g: Sheet, look: Look, band: Rgb, depth: float) -> None:
@@ -124,7 +116,7 @@ def _crossed_collar(g: Sheet, look: Look, band: Rgb, depth: float) -> None:
 
 def draw_sash(g: Sheet, look: Look, top: float, height: float) -> None:
     """A sash around the waist, over whatever is drawn."""
-    g.atop([(-2, top), (2, top), (2, top + height), (-2, top + height)], look.accent, smooth=False)
+    _band(g, top, top + height, look.accent)
     g.atop(
         [(look.shoulders * 0.35, top), (2, top), (2, top + height), (look.shoulders * 0.25, top + height)],
         shade(look.accent, 0.24),
@@ -132,13 +124,13 @@ def draw_sash(g: Sheet, look: Look, top: float, height: float) -> None:
     )
     line = ink(look.accent)
     for y in (top, top + height):
-        g.atop([(-2, y - 0.008), (2, y - 0.008), (2, y + 0.008), (-2, y + 0.008)], line, smooth=False)
+        _band(g, y - 0.008, y + 0.008, line)
 
 
 def _uniform_trim(g: Sheet, look: Look, d: Dressing) -> None:
     line, white = ink(look.cloth), hex_colour("#f6f4ef")
     skirt = look.torso * 0.86
-    g.atop([(-2, 0.02), (2, 0.02), (2, skirt), (-2, skirt)], white, smooth=False)
+    _band(g, 0.02, skirt, white)
     g.atop(
         [(look.shoulders * 0.45, 0), (2, 0), (2, skirt), (look.shoulders * 0.35, skirt)],
         shade(white, 0.14),
@@ -206,28 +198,16 @@ def _sweater_trim(g: Sheet, look: Look, d: Dressing) -> None:
 
 
 def _ribbing(g: Sheet, look: Look, d: Dressing) -> None:
-    g.atop(
-        [(-2, d.hem - 0.14), (2, d.hem - 0.14), (2, d.hem + 0.1), (-2, d.hem + 0.1)],
-        shade(look.cloth, 0.16),
-        smooth=False,
-    )
+    _band(g, d.hem - 0.14, d.hem + 0.1, shade(look.cloth, 0.16))
     for i in range(-8, 9):
-        g.atop(
-            [
-                (i * 0.1, d.hem - 0.13),
-                (i * 0.1 + 0.012, d.hem - 0.13),
-                (i * 0.1 + 0.012, d.hem + 0.1),
-                (i * 0.1, d.hem + 0.1),
-            ],
-            shade(look.cloth, 0.4),
-            smooth=False,
-        )
+        groove = rectangle(i * 0.1, d.hem - 0.13, i * 0.1 + 0.012, d.hem + 0.1)
+        g.atop(groove, shade(look.cloth, 0.4), smooth=False)
 
 
 def _apron_trim(g: Sheet, look: Look, d: Dressing) -> None:
     shirt = mix(look.cloth, (255, 255, 255), 0.75)
     s = look.shoulders
-    g.atop([(-2, -0.2), (2, -0.2), (2, d.hem + 0.2), (-2, d.hem + 0.2)], shirt, smooth=False)
+    _band(g, -0.2, d.hem + 0.2, shirt)
     g.atop([(s * 0.6, 0), (2, 0), (2, d.hem), (s * 0.6, d.hem)], shade(shirt, 0.16), smooth=False)
     line = ink(look.cloth)
     g.area([(-s * 0.52, 0.34), (s * 0.52, 0.34), (s * 0.62, look.torso * 0.75), (s * 0.95, d.hem + 0.02),
@@ -241,33 +221,16 @@ def _apron_trim(g: Sheet, look: Look, d: Dressing) -> None:
 
 def _dress_trim(g: Sheet, look: Look, d: Dressing) -> None:
     waist = look.torso * 0.7
-    g.atop(
-        [(-2, waist - 0.05), (2, waist - 0.05), (2, waist + 0.07), (-2, waist + 0.07)],
-        look.accent,
-        smooth=False,
-    )
-    g.atop(
-        [(-2, d.hem - 0.1), (2, d.hem - 0.1), (2, d.hem - 0.05), (-2, d.hem - 0.05)],
-        look.accent,
-        smooth=False,
-    )
+    _band(g, waist - 0.05, waist + 0.07, look.accent)
+    _band(g, d.hem - 0.1, d.hem - 0.05, look.accent)
     _plain_collar(g, look, tint(look.accent, 0.5))
 
 
 def _tunic_trim(g: Sheet, look: Look, d: Dressing) -> None:
     waist = look.torso * 0.8
-    g.atop(
-        [(-2, waist), (2, waist), (2, waist + 0.11), (-2, waist + 0.11)],
-        shade(look.accent, 0.35),
-        smooth=False,
-    )
-    g.area(
-        [(-0.06, waist - 0.02), (0.06, waist - 0.02), (0.06, waist + 0.13), (-0.06, waist + 0.13)],
-        look.accent,
-        ink(look.accent),
-        0.012,
-        smooth=False,
-    )
+    _band(g, waist, waist + 0.11, shade(look.accent, 0.35))
+    buckle = rectangle(-0.06, waist - 0.02, 0.06, waist + 0.13)
+    g.area(buckle, look.accent, ink(look.accent), 0.012, smooth=False)
     _plain_collar(g, look, tint(look.cloth, 0.5))
 
 
