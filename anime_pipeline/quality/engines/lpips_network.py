@@ -16,7 +16,7 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from anime_pipeline.quality.engines.protocol import Frames
+from anime_pipeline.quality.engines.protocol import Frames, NotMeasurableError
 from anime_pipeline.quality.engines.torch_runtime import Tensor, bytes_of, functional, torch
 
 SHIFT = (-0.030, -0.088, -0.188)
@@ -78,11 +78,16 @@ class Fire:
 
 @dataclass(frozen=True)
 class Trunk:
-    """A network in stages, each tapped at its end. ``bytes_per_pixel`` is the size of its working set."""
+    """A network in stages, each tapped at its end.
+
+    ``bytes_per_pixel`` is the size of its working set. A picture with a side below ``least_side`` pixels is
+    nothing before the last stage.
+    """
 
     name: str
     stages: tuple[tuple[Step, ...], ...]
     bytes_per_pixel: int
+    least_side: int
 
 
 def _convolutions(*indices: int) -> tuple[Step, ...]:
@@ -99,6 +104,7 @@ ALEX = Trunk(
         _convolutions(10),
     ),
     110,
+    31,
 )
 VGG = Trunk(
     "vgg",
@@ -110,6 +116,7 @@ VGG = Trunk(
         (MaxPool(2), *_convolutions(24, 26, 28)),
     ),
     1600,
+    16,
 )
 SQUEEZE = Trunk(
     "squeeze",
@@ -123,6 +130,7 @@ SQUEEZE = Trunk(
         (Fire("12"),),
     ),
     320,
+    17,
 )
 
 
@@ -158,7 +166,16 @@ class LpipsNetwork:
         return bytes_of(self._state)
 
     def features(self, frames: Frames) -> Features:
-        """The normalised features of pictures, uint8 T × height × width × 3."""
+        """The normalised features of pictures, uint8 T × height × width × 3.
+
+        Raises NotMeasurableError for pictures that are too small for the trunk.
+        """
+        height, width = frames.shape[1:3]
+        if min(height, width) < self.trunk.least_side:
+            raise NotMeasurableError(
+                f"pictures of {width}×{height} are too small for LPIPS by {self.trunk.name}: "
+                f"each side needs {self.trunk.least_side} pixels"
+            )
         with torch().inference_mode():
             pictures = torch().from_numpy(np.ascontiguousarray(frames)).to(self.device)
             pictures = pictures.permute(0, 3, 1, 2).to(torch().float32).contiguous(memory_format=self._layout)

@@ -92,6 +92,10 @@ class TakeFacts:
     style: StyleReference | None = None
 
 
+class NotMeasurableError(Exception):
+    """An accumulator's finding that frames like these have no value of its metric; the message says why."""
+
+
 class FrameChunk:
     """Consecutive frames of a take, with the features that several engines share."""
 

@@ -50,6 +50,7 @@ ST_ALEX = Trunk(
         (Convolution("13"),),
     ),
     800,
+    21,
 )
 
 

@@ -13,6 +13,7 @@ from anime_pipeline.quality.engines.protocol import (
     Engine,
     FrameChunk,
     HearsOfDamage,
+    NotMeasurableError,
     Score,
     TakeFacts,
 )
@@ -29,7 +30,7 @@ class EngineStream:
     def __init__(self, engines: Sequence[Engine], facts: TakeFacts) -> None:
         self._engines = {engine.metric: engine for engine in engines}
         self._facts = facts
-        self._failures: dict[str, str] = {}
+        self._ended: dict[str, Score] = {}  # before the take did
         self._accumulators: dict[str, Accumulator] = {}
         self._waiting: list[npt.NDArray[np.uint8]] = []
         self._shape: tuple[int, ...] | None = None
@@ -81,16 +82,16 @@ class EngineStream:
                 return accumulator.finish()
             except Exception as error:
                 self._fail(engine.metric, error)
-        return Score(
-            engine.metric,
-            "unavailable",
-            engine.provenance(self._facts),
-            reason=self._failures[engine.metric],
-            remedy="Run it again; if it stays, report it with the log's traceback.",
-        )
+        return self._ended[engine.metric]
 
     def _fail(self, metric: str, error: Exception) -> None:
         """One engine's failure costs no other engine."""
-        _log.warning("The engine of %s failed", metric, exc_info=error)
-        self._failures[metric] = f"its engine failed: {type(error).__name__}: {error}"
         self._accumulators.pop(metric, None)
+        provenance = self._engines[metric].provenance(self._facts)
+        if isinstance(error, NotMeasurableError):
+            self._ended[metric] = Score(metric, "not_measurable", provenance, reason=str(error))
+            return
+        _log.warning("The engine of %s failed", metric, exc_info=error)
+        reason = f"its engine failed: {type(error).__name__}: {error}"
+        remedy = "Run it again; if it stays, report it with the log's traceback."
+        self._ended[metric] = Score(metric, "unavailable", provenance, reason=reason, remedy=remedy)

@@ -18,7 +18,9 @@ from PIL import Image
 from anime_pipeline.quality.engines import lpips_backends, weights
 from anime_pipeline.quality.engines.loop_closure import LoopClosure
 from anime_pipeline.quality.engines.lpips_network import ALEX, SQUEEZE, VGG, LpipsNetwork, Trunk
-from anime_pipeline.quality.engines.protocol import FrameChunk, Score, TakeFacts
+from anime_pipeline.quality.engines.protocol import FrameChunk, NotMeasurableError, Score, TakeFacts
+from anime_pipeline.quality.engines.st_lpips_network import ST_ALEX
+from anime_pipeline.quality.engines.stream import EngineStream
 from anime_pipeline.quality.engines.temporal_lpips import TemporalLpips
 from anime_pipeline_tests.quality.engines.measuring import measure
 from anime_pipeline_tests.quality.engines.random_weights import Shelf
@@ -77,9 +79,15 @@ def test_equal_to_the_package(net: str, trunk: Trunk) -> None:
     ours = lpips_backends.lpips_from(trunk, trunk_state(model), head_state(model))
     film = panning(3, 71, 93, 3, 1)
     film[1, :20] = 0  # all-black pixels
-    features = ours.features(film)
-    distances = ours.distances([layer[:-1] for layer in features], [layer[1:] for layer in features])
-    np.testing.assert_allclose(distances, pair_loop(model, film), rtol=0, atol=1e-6)
+    for pictures in (film, film[:, : trunk.least_side], film[:, :, : trunk.least_side]):
+        features = ours.features(pictures)
+        distances = ours.distances([layer[:-1] for layer in features], [layer[1:] for layer in features])
+        np.testing.assert_allclose(distances, pair_loop(model, pictures), rtol=0, atol=1e-6)
+    for tiny in (film[:, : trunk.least_side - 1], film[:, :, : trunk.least_side - 1]):
+        with pytest.raises(NotMeasurableError, match="too small for LPIPS"):
+            ours.features(tiny)
+        with pytest.raises(RuntimeError):
+            pair_loop(model, tiny)
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 5, 11])
@@ -218,6 +226,15 @@ def test_shift_tolerant_lpips_gives_its_published_values(tmp_path: Path) -> None
             TemporalLpips(tmp_path, "st-lpips-alex"), np.stack([pictures[name], pictures["ex_ref"]])
         )
         assert score.value == pytest.approx(published, abs=1e-6)
+    least = ST_ALEX.least_side
+    film = panning(3, least, least)
+    assert measure(TemporalLpips(tmp_path, "st-lpips-alex"), film).state == "measured"
+    stream = EngineStream([TemporalLpips(tmp_path, "st-lpips-alex")], LOOP)
+    for frame in film[:, 1:]:
+        stream.add(frame)
+    score = stream.finish()["temporal_lpips"]
+    assert (score.state, score.remedy) == ("not_measurable", None)
+    assert f"pictures of {least}×{least - 1} are too small" in (score.reason or "")
 
 
 def test_large_frames_are_shrunk_by_areas_and_small_ones_left_alone() -> None:
