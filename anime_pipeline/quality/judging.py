@@ -130,10 +130,6 @@ def judge_evidence(evidence: CutEvidence, rules: Sequence[Rule]) -> JudgedCut:
     return JudgedCut(evidence, outcome, tuple(failing), tuple(lacks))
 
 
-def _filled(remedy: str | None, scope_key: str) -> str | None:
-    return remedy and remedy.replace("{scope}", scope_key)
-
-
 def _lack(evidence: CutEvidence, metric: str) -> tuple[str, str, str | None]:
     found = evidence.lacking.get(metric)
     if found is None:

@@ -11,8 +11,9 @@ from anime_pipeline.database.models import Character, ProjectProfile
 from anime_pipeline.media.film import iter_frames
 from anime_pipeline.quality.calibrations import identity_of, newest_calibrations
 from anime_pipeline.quality.engines.face_similarity import METRIC, FaceSimilarity
-from anime_pipeline.quality.engines.protocol import FrameChunk, Score, TakeFacts
+from anime_pipeline.quality.engines.protocol import Score, TakeFacts
 from anime_pipeline.quality.engines.registry import absence
+from anime_pipeline.quality.engines.stream import EngineStream
 from anime_pipeline.quality.errors import QualityError
 from anime_pipeline.quality.phases import load_phases
 from anime_pipeline.quality.references import load_enrolled, references_sha256, stacked
@@ -53,10 +54,9 @@ def likeness(
         raise QualityError(f"{METRIC} cannot be measured: {lack.reason}", lack.remedy)
     limit = threshold if threshold is not None else _threshold(session, profile.project_id)
     engine = FaceSimilarity(settings.models_path, profile.identity_backend)
-    looking = engine.start(_facts(session, profile, character))
-    frame = next(iter_frames(picture))
-    looking.add(FrameChunk(frame[None], 0))
-    score = looking.finish()
+    stream = EngineStream([engine], _facts(session, profile, character))
+    stream.add(next(iter_frames(picture)))
+    score = stream.finish()[METRIC]
     if score.state == "unavailable":
         raise QualityError(f"{METRIC} cannot be measured: {score.reason}", score.remedy)
     return Likeness(score, limit)

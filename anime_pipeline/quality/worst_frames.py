@@ -32,19 +32,6 @@ class FailingPicture:
     reason: str | None = None
 
 
-def worst_frame_picture(session: Session, settings: Settings, job_id: int, frame: int | None) -> bytes:
-    """A frame of a take as a small PNG; without ``frame``, the first: what failed is the take as a whole.
-
-    Raises :class:`~anime_pipeline.media.errors.MediaError` where the take has no such frame, or its files are
-    gone or damaged.
-    """
-    found = worst_frames(session, MediaStore.of(settings), {job_id: {frame or 0}})
-    picture = found[job_id, frame or 0]
-    if isinstance(picture, MediaError):
-        raise picture
-    return _png(picture)
-
-
 def worst_frames(
     session: Session, store: MediaStore, wanted: Mapping[int, Collection[int]]
 ) -> dict[tuple[int, int], Frame | MediaError]:
@@ -96,10 +83,6 @@ def write_worst_frames(
                 temporary.write_bytes(_png(made))
         pictures[job_id, frame] = FailingPicture(path, source)
     return pictures
-
-
-def _name(failing: Failing) -> str:
-    return f"{failing.cut_key}.t{failing.take_number:02d}.f{failing.worst_frame or 0:05d}.png"
 
 
 def _frames(

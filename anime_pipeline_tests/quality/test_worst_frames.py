@@ -12,7 +12,7 @@ from PIL import Image
 
 from anime_pipeline.media.errors import MediaError
 from anime_pipeline.quality.gates import explain
-from anime_pipeline.quality.worst_frames import worst_frame_picture, write_worst_frames
+from anime_pipeline.quality.worst_frames import worst_frames, write_worst_frames
 from anime_pipeline_tests.quality.studio import HEIGHT, WIDTH, Studio
 
 ANIMATIC = "phase_0_animatic"
@@ -31,24 +31,21 @@ def brightness(png: bytes) -> int:
     return round(float(np.asarray(picture.convert("L")).mean()) / 20)
 
 
-@pytest.mark.parametrize("frame", [0, 5, 9])
-def test_a_frame_of_a_film_is_shown(studio: Studio, frame: int) -> None:
-    job = studio.take(studio.cut(10, frames=10), greys(10))
-    assert brightness(worst_frame_picture(studio.session, studio.settings, job, frame)) == frame
-
-
-def test_without_a_frame_the_first_is_shown(studio: Studio) -> None:
-    job = studio.take(studio.cut(10, "still"), greys(4)[3:])
-    assert brightness(worst_frame_picture(studio.session, studio.settings, job, None)) == 3
+@pytest.mark.parametrize(("kind", "film", "frame"), [("video", greys(10), 9), ("still", greys(4)[3:], 0)])
+def test_the_very_frame_is_shown(studio: Studio, kind: str, film: np.ndarray, frame: int) -> None:
+    job = studio.take(studio.cut(10, kind, frames=len(film)), film)
+    found = worst_frames(studio.session, studio.store, {job: {0, frame}})
+    assert {at: round(float(np.mean(shown)) / 20) for at, shown in found.items()} == {
+        (job, at): round(float(film[at].mean()) / 20) for at in (0, frame)
+    }
 
 
 @pytest.mark.parametrize("lost", ["frame", "file", "job"])
 def test_what_cannot_be_shown_is_said(studio: Studio, lost: str) -> None:
-    job = studio.take(studio.cut(10, frames=10), greys(10))
+    job = studio.take(studio.cut(10, frames=10), greys(10)) + (lost == "job")
     if lost == "file":
         next(studio.settings.home.glob("**/*.mp4")).unlink()
-    with pytest.raises(MediaError):
-        worst_frame_picture(studio.session, studio.settings, job + (lost == "job"), 99)
+    assert isinstance(worst_frames(studio.session, studio.store, {job: {99}})[job, 99], MediaError)
 
 
 def test_explaining_writes_each_failing_takes_worst_frame_once(studio: Studio) -> None:

@@ -37,13 +37,12 @@ from anime_pipeline.settings import get_settings
 class Backend:
     """One way to measure a metric, and what it requires.
 
-    ``build`` makes the engine for a models folder, without loading anything yet; it is None for a backend
-    that this version declares and has no code for. ``extra`` is the extra of this package that brings
-    ``packages``.
+    ``build`` makes the engine for a models folder, without loading anything yet. ``extra`` is the extra of
+    this package that brings ``packages``.
     """
 
     name: str
-    build: Callable[[Path], Engine] | None
+    build: Callable[[Path], Engine]
     weights: tuple[str, ...] = ()
     packages: tuple[str, ...] = ()
     extra: str = "metrics"
@@ -177,9 +176,7 @@ def resolve(asked: Iterable[str], facts: TakeFacts, models_dir: Path) -> Resolve
 @lru_cache(maxsize=64)
 def _built(metric: str, backend: str, models_dir: Path) -> Engine:
     """One engine object per process, so that weights are loaded once."""
-    build = next(entry.build for entry in _BY_NAME[metric].backends if entry.name == backend)
-    assert build is not None
-    return build(models_dir)
+    return next(entry for entry in _BY_NAME[metric].backends if entry.name == backend).build(models_dir)
 
 
 def _lack(name: str, facts: TakeFacts, models_dir: Path) -> Score | None:
@@ -198,12 +195,7 @@ def absence(name: str, backend_name: str, models_dir: Path) -> Score | None:
     backend = next(entry for entry in _BY_NAME[name].backends if entry.name == backend_name)
     absent = _absent_weights(backend, models_dir)
     fetching = " && ".join(weights_remedy(weights) for weights in absent)
-    if backend.build is None:
-        reason = f"this version has no engine for {name} ({backend.name}) yet; weights alone do not mend that"
-        if absent:
-            reason += f". It will also read {_files(absent)}"
-        remedy = "a later version of anime-pipeline" + (f", then: {fetching}" if fetching else "")
-    elif packages := [package for package in backend.packages if find_spec(package) is None]:
+    if packages := [package for package in backend.packages if find_spec(package) is None]:
         named = (
             f"the package {packages[0]} is"
             if len(packages) == 1
@@ -212,7 +204,8 @@ def absence(name: str, backend_name: str, models_dir: Path) -> Score | None:
         reason = f"{named} not installed"
         remedy = f"pip install -e '.[{backend.extra}]'" + (f" && {fetching}" if fetching else "")
     elif absent:
-        reason, remedy = f"weights are absent: {_files(absent)}", fetching
+        files = ", ".join(str(path) for paths in absent.values() for path in paths)
+        reason, remedy = f"weights are absent: {files}", fetching
     else:
         return None
     return Score(name, "unavailable", Provenance(backend.name, "0"), reason=reason, remedy=remedy)
@@ -221,7 +214,3 @@ def absence(name: str, backend_name: str, models_dir: Path) -> Score | None:
 def _absent_weights(backend: Backend, models_dir: Path) -> dict[str, tuple[Path, ...]]:
     files = {weights: missing_files(weights, models_dir) for weights in backend.weights}
     return {weights: paths for weights, paths in files.items() if paths}
-
-
-def _files(absent: Mapping[str, tuple[Path, ...]]) -> str:
-    return ", ".join(str(path) for paths in absent.values() for path in paths)

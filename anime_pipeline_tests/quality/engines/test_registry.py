@@ -42,18 +42,6 @@ def test_every_backend_requires_weights_that_the_catalogue_has() -> None:
             assert [weights_named(name).name for name in backend.weights] == list(backend.weights)
 
 
-def test_a_backend_without_code_does_not_promise_that_a_fetch_mends_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    declare(monkeypatch, Backend("later", None, ("dino-vit-b-16",)))
-    score = resolve(["toy"], STILL, tmp_path).unavailable["toy"]
-    assert "no engine for toy (later) yet; weights alone do not mend that" in (score.reason or "")
-    assert str(tmp_path / "dino-vit-b-16") in (score.reason or "")
-    assert (score.remedy or "").startswith(
-        "a later version of anime-pipeline, then: anime-pipeline models fetch"
-    )
-
-
 def test_an_absent_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     declare(monkeypatch, Backend("toy", lambda _: TemporalFlicker(), packages=("no_such_package",)))
     assert "no_such_package is not installed" in (
