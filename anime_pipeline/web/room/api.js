@@ -16,7 +16,9 @@ export class Refused extends Error {
 }
 
 async function ask(path, options = {}) {
-  const answer = await fetch(path, { ...options, headers: headers(options.headers) });
+  const answer = await fetch(path, { ...options, headers: headers(options.headers) }).catch(() => {
+    throw new Refused({ detail: "The server cannot be reached.", remedy: "see whether anime-pipeline api runs, then try again" });
+  });
   if (answer.ok) return answer;
   const problem = await answer.json().catch(() => ({}));
   if (answer.status === 401 && (await keyGiven(problem.detail))) return ask(path, options);
@@ -65,10 +67,11 @@ export const send = async (path, body = {}, method = "POST") => {
   return answer.status === 204 ? null : answer.json();
 };
 
-/** A file's type and an address for it that needs no header of its own. */
+/** A file's type and an address for it that needs no header of its own; of a film's frame also its number. */
 export async function file(path) {
-  const blob = await (await ask(path)).blob();
-  return { type: blob.type, url: URL.createObjectURL(blob) };
+  const answer = await ask(path);
+  const blob = await answer.blob();
+  return { type: blob.type, url: URL.createObjectURL(blob), frame: answer.headers.get("X-Frame") };
 }
 
 /** Calls `heard` with each event of each job until the page is left; `told` with whether it listens. */

@@ -20,10 +20,10 @@ function scrub(card, event) {
   if (strip) strip.style.objectPosition = `${(100 * Math.max(0, frame)) / (FRAMES - 1)}%`;
 }
 
-function card(cut, open) {
+function newCard(cut, open) {
   const take = cut.take;
   const button = make(
-    "button", { className: "card", onclick: () => open(cut) },
+    "button", { className: "card", id: `card-${cut.id}`, onclick: () => open(cut) },
     picture(take?.thumbnail_url, cut.description ?? ""),
     make(
       "div", { className: "words" },
@@ -39,8 +39,22 @@ function card(cut, open) {
   return button;
 }
 
-/** Draw the scenes on the board; `open` is called with a cut that is clicked. */
-export function draw(board, scenes, filter, open) {
+let cards = new Map(); // by what they show: a card that shows the same stays, with its picture
+
+/** Words in place of the scenes. */
+export function clear(board, ...words) {
+  replace(board, ...words);
+  cards = new Map();
+}
+
+/** Draw the scenes on the board: `open` is called with a cut that is clicked, `play` with a scene. */
+export function draw(board, scenes, filter, open, play) {
+  const kept = new Map();
+  const card = (cut) => {
+    const shows = JSON.stringify(cut);
+    kept.set(shows, cards.get(shows) ?? newCard(cut, open));
+    return kept.get(shows);
+  };
   const sections = scenes.map((scene) => {
     const cuts = scene.cuts.filter(FILTERS[filter]);
     if (!cuts.length) return null;
@@ -49,11 +63,15 @@ export function draw(board, scenes, filter, open) {
       "section", {},
       make("div", { className: "place" },
         make("h2", {}, `${scene.number}. ${scene.name || "Scene"}`),
+        make("button", { onclick: () => play(scene), title: "Play the scene through", id: `play-${scene.id}` }, "▶ Play"),
         make("span", { className: "quiet" }, `${where} — ${scene.seconds.toFixed(1)} s`),
         // Most scenes have too few cuts for a verdict of their own; that they are incomplete says nothing.
         ...scene.verdicts.filter((one) => one.verdict !== "incomplete").map((one) => phasePill(one.phase, one.verdict, one.reason))),
-      make("div", { className: "cuts" }, ...cuts.map((cut) => card(cut, open))),
+      make("div", { className: "cuts" }, ...cuts.map(card)),
     );
   }).filter(Boolean);
-  replace(board, ...(sections.length ? sections : [make("p", { className: "quiet" }, "No cut is like that.")]));
+  const focused = board.contains(document.activeElement) ? document.activeElement.id : null;
+  replace(board, ...(sections.length ? sections : [make("p", { className: "quiet" }, scenes.some((scene) => scene.cuts.length) ? "No cut is like that." : "No cut yet.")]));
+  cards = kept;
+  if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
 }

@@ -1,6 +1,7 @@
-// One cut: its takes side by side, what was measured of each, and what a director does about it.
+// One cut: its takes, alone or two side by side, what was measured of each, and what a director does about it.
 import { read, send } from "./api.js";
 import { make, pill, say } from "./elements.js";
+import { filmOf, screening } from "./films.js";
 import { picture, replace } from "./pictures.js";
 
 const dialog = document.getElementById("cut");
@@ -9,19 +10,49 @@ let shownView = null; // answers for a cut or take that is no longer looked at c
 
 /** Shows a cut. `changed` is called when something was done; `step` with -1 or 1 asks for a neighbour. */
 export async function show(cut, changed, step) {
-  const view = { cut, changed, step, takes: [], retakes: [], shown: null };
+  const slots = Object.fromEntries(["screen", "takes", "numbers", "doing", "about"].map((name) => [name, make("div", { className: name })]));
+  const view = { cut, changed, step, slots, takes: [], retakes: [], shown: null, beside: null, screening: null };
   shownView = view;
-  if (!dialog.open) dialog.showModal();
   dialog.onclose = () => {
     shownView = null;
     replace(dialog);
+    document.getElementById(`card-${view.cut.id}`)?.focus(); // the board goes on where one has come to
   };
-  dialog.onkeydown = (event) => {
-    if (event.target.matches("input, textarea")) return;
-    if (event.key === "ArrowLeft") step(-1);
-    if (event.key === "ArrowRight") step(1);
-  };
+  dialog.onkeydown = (event) => pressed(view, event);
+  replace(
+    dialog,
+    make("div", { className: "row" },
+      make("h2", { id: "cut-key" }, cut.cut_key),
+      make("span", {},
+        make("button", { onclick: () => step(-1), title: "The cut before (←)" }, "‹"), " ",
+        make("button", { onclick: () => step(1), title: "The next cut (→)" }, "›"), " ",
+        make("button", { onclick: () => dialog.close(), title: "Back to the board (Esc)" }, "Close"))),
+    make("div", { className: "sides" },
+      make("div", { className: "look" }, slots.screen, slots.takes),
+      make("div", { className: "judge" }, slots.numbers, slots.doing, retakeForm(view)),
+      slots.about),
+  );
+  if (!dialog.open) dialog.showModal();
+  dialog.focus();
   await load(view);
+}
+
+/** Looks again at the cut that is open, if one is: its takes may have gone on. */
+export async function lookAgain() {
+  if (shownView) await load(shownView);
+}
+
+function pressed(view, event) {
+  if (event.target.matches("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
+  const arrows = !event.target.matches("video"); // a film has its own use for them
+  if (event.key === "ArrowLeft" && arrows) view.step(-1);
+  if (event.key === "ArrowRight" && arrows) view.step(1);
+  if (event.key === ",") view.screening?.step(-1);
+  if (event.key === ".") view.screening?.step(1);
+  if (event.key === " " && !event.target.matches("button, video")) {
+    event.preventDefault();
+    view.screening?.toggle();
+  }
 }
 
 async function load(view) {
@@ -30,52 +61,70 @@ async function load(view) {
     read(`/api/anime/cuts/${view.cut.id}/retakes`),
   ]);
   if (view !== shownView) return;
+  tellOfEnds(view, takes.items);
   view.takes = takes.items;
   view.retakes = retakes.items;
-  const standing = view.takes.find(({ take }) => take.job_id === (view.shown ?? view.cut.take?.job_id));
-  await look(view, standing ?? view.takes.at(-1));
+  const standing = view.takes.find(({ take }) => take.selected) ?? view.takes.at(-1);
+  view.shown ??= standing?.take.job_id ?? null;
+  await look(view);
 }
 
-async function look(view, one) {
-  const shown = (view.shown = one?.take.job_id);
-  const finished = one && filmOf(one.take);
-  const quality = finished ? await read(`/api/anime/jobs/${one.take.job_id}/quality`) : null;
-  if (view === shownView && view.shown === shown) draw(view, one, quality);
+/** A take that a director waits for ends in the background. */
+function tellOfEnds(view, items) {
+  const before = new Map(view.takes.map(({ take }) => [take.job_id, take.status]));
+  for (const { take } of items) {
+    const was = before.get(take.job_id);
+    if (["queued", "processing"].includes(was) && was !== take.status) say(`Take ${take.take_number} is ${take.status.replaceAll("_", " ")}.`);
+  }
 }
 
-function draw(view, one, quality) {
-  const { cut } = view;
-  const take = one?.take;
+const find = (view, id) => view.takes.find(({ take }) => take.job_id === id) ?? null;
+
+async function look(view, shown = view.shown, beside = view.beside) {
+  Object.assign(view, { shown, beside: beside === shown ? null : beside });
+  const looked = [find(view, view.shown), find(view, view.beside)].filter(Boolean);
+  const qualities = await Promise.all(looked.map(({ take }) => (filmOf(take) ? read(`/api/anime/jobs/${take.job_id}/quality`) : null)));
+  if (view === shownView && view.shown === shown && view.beside === (beside === shown ? null : beside)) draw(view, looked, qualities);
+}
+
+function draw(view, looked, qualities) {
+  const { slots } = view;
   const held = view.takes.find(({ choice }) => choice);
-  replace(
-    dialog,
-    make("div", { className: "row" },
-      make("h2", { id: "cut-key" }, cut.cut_key),
-      make("span", {},
-        make("button", { onclick: () => view.step(-1), title: "The cut before (←)" }, "‹"), " ",
-        make("button", { onclick: () => view.step(1), title: "The next cut (→)" }, "›"), " ",
-        make("button", { onclick: () => dialog.close() }, "Close"))),
-    make("div", { className: "sides" },
-      make("div", {},
-        picture(take && filmOf(take), cut.description ?? "", take ? take.status : "no take"),
-        make("div", { className: "takes" }, ...view.takes.map((other) => takeButton(view, other))),
-        story(cut),
-        history(view.retakes)),
-      make("div", {},
-        take ? verdict(take, quality) : null,
-        actions(view, one, held),
-        retakeForm(view))),
-  );
+  // What is on the screen stays there, and plays on, as long as it is the same.
+  once(slots.screen, looked.map(({ take }) => [take.job_id, take.status, take.media]), () => {
+    dialog.classList.toggle("comparing", looked.length > 1);
+    view.screening = looked.length ? screening(looked.map(({ take }) => take), view.cut.description ?? "") : null;
+    return [view.screening?.element ?? picture(null)];
+  });
+  once(slots.takes, [view.takes, view.shown, view.beside], () => takeButtons(view));
+  once(slots.numbers, [looked, qualities], () => (looked.length ? [verdict(view, looked.map(({ take }) => take), qualities)] : []));
+  once(slots.doing, [looked[0], held], () => [actions(view, looked[0], held)]);
+  once(slots.about, view.retakes, () => [story(view.cut), history(view)].filter(Boolean));
 }
 
-const filmOf = (take) => take.media.film ?? take.media.frame;
+function once(slot, shows, children) {
+  const now = JSON.stringify(shows);
+  if (slot.shows === now) return;
+  slot.shows = now;
+  const focused = slot.contains(document.activeElement) ? document.activeElement.id : null;
+  replace(slot, ...children());
+  if (focused !== null) (document.getElementById(focused) ?? dialog).focus();
+}
 
-function takeButton(view, other) {
-  const { take, choice } = other;
+function takeButtons(view) {
+  const others = view.takes.filter(({ take }) => filmOf(take) && take.job_id !== view.shown);
+  const beside = make("select", { id: "beside", onchange: (event) => look(view, view.shown, Number(event.target.value) || null) },
+    make("option", { value: "" }, "nothing"),
+    ...others.map(({ take }) => make("option", { value: take.job_id, selected: take.job_id === view.beside }, `take ${take.take_number}`)));
+  return [...view.takes.map((other) => takeButton(view, other)),
+    others.length && filmOf(find(view, view.shown).take) ? make("label", {}, "Beside it ", beside) : ""];
+}
+
+function takeButton(view, { take, choice }) {
   const marks = [take.selected && "selected", choice && `chosen by ${choice.chosen_by}`,
     take.reproduces_job_id && "a reproduction", take.status !== "completed" && take.status];
   return make("button", {
-    onclick: () => look(view, other), "aria-pressed": String(take.job_id === view.shown), title: choice?.note ?? "",
+    id: `take-${take.job_id}`, onclick: () => look(view, take.job_id), "aria-pressed": String(take.job_id === view.shown), title: choice?.note ?? "",
   }, [`Take ${take.take_number}`, ...marks.filter(Boolean)].join(", "));
 }
 
@@ -86,22 +135,47 @@ function story(cut) {
     make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, value))));
 }
 
-function verdict(take, quality) {
-  if (!quality) return make("p", { className: "quiet" }, take.error_message ?? `This take is ${take.status}.`);
+/** What was measured of the take that is shown, and the values of the one beside it. */
+function verdict(view, takes, [quality, other]) {
+  if (!quality) return make("p", { className: "quiet" }, takes[0].error_message ?? `This take is ${takes[0].status}.`);
   const rows = quality.scores.map((score) => {
     const asked = score.threshold_min !== null ? `≥ ${score.threshold_min}`
       : score.threshold_max !== null ? `≤ ${score.threshold_max}` : "reported";
-    const value = score.score_value === null ? score.state.replaceAll("_", " ") : score.score_value.toFixed(4);
-    const word = score.passed === null ? "" : score.passed ? "passed" : "failed";
-    return make("tr", { title: [score.reason, score.remedy, score.backend].filter(Boolean).join(" — ") },
+    const compared = other?.scores.find((one) => one.metric_name === score.metric_name);
+    return make("tr", { title: score.backend },
       make("th", { scope: "row" }, score.metric_name.replaceAll("_", " ")),
-      make("td", { className: word }, value), make("td", { className: "quiet" }, asked));
+      valueCell(score), other ? valueCell(compared) : null, make("td", { className: "quiet" }, asked));
   });
+  const heads = other ? make("tr", {}, make("th"), ...takes.map((take) => make("th", { scope: "col" }, `Take ${take.take_number}`)), make("th")) : null;
   return make("div", {},
-    make("p", {}, quality.verdict ? pill(quality.verdict) : pill("not judged"), ` ${quality.reason ?? ""}`),
-    make("table", {}, ...rows),
-    quality.failing.length ? make("div", {}, make("p", { className: "quiet" }, "The worst frame"),
-      picture(`/api/anime/jobs/${take.job_id}/worst-frame`, "the worst frame")) : null);
+    ...[quality, other].filter(Boolean).map((one, index) =>
+      make("p", {}, other ? `Take ${takes[index].take_number} ` : "", pill(one.verdict ?? "not judged"), ` ${one.reason ?? ""}`)),
+    make("table", {}, heads, ...rows),
+    unmeasured(quality),
+    quality.failing.length ? worst(view, takes[0]) : null);
+}
+
+function valueCell(score) {
+  const word = (score?.passed ?? null) === null ? "" : score.passed ? "passed" : "failed";
+  const value = !score ? "–" : score.score_value === null ? score.state.replaceAll("_", " ") : score.score_value.toFixed(4);
+  return make("td", { className: word }, value);
+}
+
+/** Why metrics have no value, and what mends it; a tooltip would tell neither a keyboard nor a tablet. */
+function unmeasured(quality) {
+  const without = quality.scores.filter((score) => score.score_value === null);
+  if (!without.length) return null;
+  return make("details", {}, make("summary", {}, `Without a value: ${without.length}`),
+    ...without.map((score) => make("p", {}, make("strong", {}, score.metric_name.replaceAll("_", " ")), ` ${score.reason ?? score.state}`,
+      ...(score.remedy ? [make("br"), make("code", {}, score.remedy)] : []))));
+}
+
+function worst(view, take) {
+  const frame = picture(`/api/anime/jobs/${take.job_id}/worst-frame`, "the worst frame", "");
+  const words = make("p", { className: "quiet" }, "The worst frame ");
+  frame.addEventListener("filled", ({ detail: number }) => words.append(
+    make("button", { onclick: () => view.screening.goTo(Number(number)), title: "Go to it in the film" }, `frame ${number}`)));
+  return make("div", {}, words, frame);
 }
 
 function actions(view, one, held) {
@@ -127,9 +201,10 @@ async function done(view, words, button, path, body, outcome = "done") {
     await send(path, body);
     say(`${words}: ${outcome}.`);
     await view.changed();
-    await load(view);
+    return true;
   } catch (error) {
     say(error.message);
+    return false;
   } finally {
     button.disabled = false;
   }
@@ -144,19 +219,24 @@ function retakeForm(view) {
     field("camera", "Camera instead"),
     field("action", "Action instead"),
     make("menu", {}, make("button", { className: "main" }, "Retake")));
-  form.onsubmit = (event) => {
+  form.onsubmit = async (event) => {
     event.preventDefault();
     const said = Object.fromEntries([...new FormData(form)].map(([name, value]) => [name, value.trim()]).filter(([, value]) => value));
-    done(view, "Retake", form.querySelector("button"), `/api/anime/cuts/${view.cut.id}/retakes`, said, QUEUED);
+    if (await done(view, "Retake", form.querySelector("button"), `/api/anime/cuts/${view.cut.id}/retakes`, said, QUEUED)) form.reset();
   };
   return form;
 }
 
-function history(retakes) {
-  if (!retakes.length) return null;
-  const rows = retakes.map((one) => make("tr", {},
-    make("td", {}, one.automatic ? one.strategy.replaceAll("_", " ") : one.asked_by),
-    make("td", {}, one.note || one.reason || Object.entries(one.changes).map(([name, value]) => `${name}: ${JSON.stringify(value)}`).join(", ")),
-    make("td", { className: "quiet" }, one.withdrawn_at ? "withdrawn" : one.answered_by_take ? `take ${one.answered_by_take}, ${one.answer_verdict ?? one.answer_status}` : "waits")));
+function history(view) {
+  if (!view.retakes.length) return null;
+  const rows = view.retakes.map((one) => {
+    const changes = Object.entries(one.changes).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
+    const ends = !one.withdrawn_at && (changes.length || one.answer_status === "queued");
+    return make("tr", {},
+      make("td", {}, one.automatic ? one.strategy.replaceAll("_", " ") : one.asked_by),
+      make("td", {}, [one.note || one.reason, ...changes].filter(Boolean).join(" — ")),
+      make("td", { className: "quiet" }, one.withdrawn_at ? "withdrawn" : one.answered_by_take ? `take ${one.answered_by_take}, ${one.answer_verdict ?? one.answer_status}` : "waits"),
+      make("td", {}, ends ? act(view, "Withdraw", "", `/api/anime/retakes/${one.id}/withdraw`) : null));
+  });
   return make("div", {}, make("h2", {}, "Retakes"), make("table", {}, ...rows));
 }

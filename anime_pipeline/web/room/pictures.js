@@ -11,7 +11,7 @@ const drawn = new IntersectionObserver((entries) => {
 
 async function fill(frame) {
   try {
-    const { type, url } = await file(frame.dataset.path);
+    const { type, url, frame: number } = await file(frame.dataset.path);
     if (!frame.isConnected) return URL.revokeObjectURL(url); // replaced while it was fetched
     const shown = document.createElement(type.startsWith("video/") ? "video" : "img");
     if (shown.tagName === "VIDEO") Object.assign(shown, { loop: true, muted: true, autoplay: true, controls: true, playsInline: true });
@@ -19,6 +19,7 @@ async function fill(frame) {
     shown.src = url;
     frame.addEventListener("removed", () => URL.revokeObjectURL(url), { once: true });
     frame.replaceChildren(shown);
+    frame.dispatchEvent(new CustomEvent("filled", { detail: number }));
   } catch (error) {
     frame.textContent = error.message;
   }
@@ -33,12 +34,14 @@ export function picture(path, alt, absent = "no take") {
     return frame;
   }
   Object.assign(frame.dataset, { path, alt });
+  frame.textContent = "…";
   drawn.observe(frame);
   return frame;
 }
 
-/** Put `children` in place of what `parent` has, and let go of the files that were shown there. */
+/** Put `children` in place of what `parent` has, and let go of the files that are no longer shown there. */
 export function replace(parent, ...children) {
-  for (const frame of parent.querySelectorAll(".picture")) frame.dispatchEvent(new Event("removed"));
+  const before = [...parent.querySelectorAll(".picture")];
   parent.replaceChildren(...children);
+  for (const frame of before) if (!frame.isConnected) frame.dispatchEvent(new Event("removed"));
 }

@@ -1,15 +1,21 @@
 // The review room: choose an episode, look at its cuts, open one.
 import { listen, read, readAll } from "./api.js";
-import { draw, FILTERS } from "./board.js";
-import { show } from "./cut.js";
+import { clear, draw, FILTERS } from "./board.js";
+import { lookAgain, show } from "./cut.js";
 import { make, phasePill, say } from "./elements.js";
+import { play } from "./play.js";
 
 const PHASES = ["phase_0_animatic", "phase_1_still", "phase_2_loop", "phase_3_video"];
 const at = (id) => document.getElementById(id);
-const state = { scenes: [], filter: "all", project: null, episode: null };
+const LOOK_AGAIN = 20_000; // ms; verdicts, choices and edits are no events of jobs
+const state = { projects: [], episodes: [], scenes: [], filter: "all", project: null, episode: null };
+const words = (said) => make("p", { className: "quiet" }, said);
+const allCuts = () => state.scenes.flatMap((scene) => scene.cuts);
+
+const isOf = (episode, key) => `${key}.`.startsWith(`${episode.episode_key}.`);
 
 /** Shows the episode of that key, or that the key's cut is in, or the project's first. */
-async function openProject(id, key) {
+async function openProject(id, key = "") {
   state.project = id;
   const episodes = (await readAll(`/api/anime/projects/${id}/episodes`))
     .filter((one) => !one.omitted)
@@ -17,19 +23,21 @@ async function openProject(id, key) {
   if (state.project !== id) return; // another one was chosen meanwhile
   at("episode").replaceChildren(...episodes.map((one) =>
     make("option", { value: one.id, title: one.episode_key }, `${one.episode_number}. ${one.title || one.episode_key}`)));
-  state.episode = episodes.find((one) => `${key}.`.startsWith(`${one.episode_key}.`)) ?? episodes[0] ?? null;
+  state.episode = episodes.find((one) => isOf(one, key)) ?? episodes[0] ?? null;
   state.episodes = episodes;
   if (state.episode) at("episode").value = state.episode.id;
   await openEpisode();
 }
 
 async function openEpisode() {
+  at("gates").replaceChildren();
   if (!state.episode) {
-    at("board").replaceChildren(make("p", { className: "quiet" }, "No episode yet: anime-pipeline import FILE brings a story in."));
-    at("gates").replaceChildren();
-    return;
+    state.scenes = [];
+    showFilters();
+    return clear(at("board"), words("No episode yet: anime-pipeline import FILE brings a story in."));
   }
-  location.hash = state.episode.episode_key;
+  clear(at("board"), words("Loading …"));
+  if (!isOf(state.episode, location.hash.slice(1))) location.hash = state.episode.episode_key;
   await refresh();
 }
 
@@ -42,43 +50,51 @@ async function showGates() {
 }
 
 function redraw() {
-  draw(at("board"), state.scenes, state.filter, open);
-  at("filters").replaceChildren(...Object.entries(FILTERS).map(([name, fits]) => {
-    const count = state.scenes.flatMap((scene) => scene.cuts).filter(fits).length;
-    return make("button", {
-      "aria-pressed": String(name === state.filter),
-      onclick: () => { state.filter = name; redraw(); },
-    }, `${name} ${count}`);
-  }));
+  draw(at("board"), state.scenes, state.filter, open, (scene) => play(`${scene.number}. ${scene.name || "Scene"}`, scene.cuts, open));
+  showFilters();
+}
+
+function showFilters() {
+  for (const [name, fits] of Object.entries(FILTERS)) {
+    const id = `show-${name.replaceAll(" ", "-")}`;
+    if (!at(id)) at("filters").append(make("button", { id, onclick: () => { state.filter = name; redraw(); } }));
+    at(id).textContent = `${name} ${allCuts().filter(fits).length}`;
+    at(id).setAttribute("aria-pressed", String(name === state.filter));
+  }
 }
 
 function open(cut) {
-  const shown = () => state.scenes.flatMap((scene) => scene.cuts).filter(FILTERS[state.filter]);
-  const order = shown().map((one) => one.id);
+  const order = allCuts().filter(FILTERS[state.filter]).map((one) => one.id);
   const step = (by) => {
     const next = order[order.indexOf(cut.id) + by];
-    const found = state.scenes.flatMap((scene) => scene.cuts).find((one) => one.id === next);
+    const found = allCuts().find((one) => one.id === next);
     if (found) open(found);
   };
   history.replaceState(null, "", `#${cut.cut_key}`);
   guarded(() => show(cut, refresh, step));
 }
 
-/** Opens the cut that the address names, if it names one. */
-function openAddressed(key) {
-  if (!key || key === state.episode?.episode_key) return;
-  const cut = state.scenes.flatMap((scene) => scene.cuts).find((one) => one.cut_key === key);
+/** Shows what an address names: an episode, or one of its cuts. */
+async function openAddressed(key) {
+  const project = state.projects.find((one) => key.startsWith(`${one.slug}.`)) ?? state.projects[0];
+  if (state.project !== project.id || !state.episode || !isOf(state.episode, key)) {
+    at("project").value = project.id;
+    await openProject(project.id, key);
+  }
+  if (!key || key === state.episode?.episode_key) return at("cut").close();
+  const cut = allCuts().find((one) => one.cut_key === key);
   if (cut) open(cut);
   else say(`There is no cut and no episode ${key}; this is what there is.`);
 }
 
 async function refresh() {
   const { episode } = state;
+  if (!episode) return;
   const scenes = await readAll(`/api/anime/episodes/${episode.id}/scenes`);
   if (state.episode !== episode) return;
   state.scenes = scenes.sort((one, other) => one.number - other.number);
   redraw();
-  await showGates();
+  await Promise.all([showGates(), lookAgain()]);
 }
 
 let waiting = null;
@@ -97,27 +113,25 @@ async function guarded(doing) {
 }
 
 async function begin() {
-  const projects = (await readAll("/api/anime/projects")).filter((one) => one.slug);
-  at("project").replaceChildren(...projects.map((one) => make("option", { value: one.id }, one.name)));
-  at("project").onchange = (event) => guarded(() => openProject(event.target.value));
+  state.projects = (await readAll("/api/anime/projects")).filter((one) => one.slug);
+  at("project").replaceChildren(...state.projects.map((one) => make("option", { value: one.id }, one.name)));
+  if (!state.projects.length) {
+    return clear(at("board"), words("No production yet: anime-pipeline import FILE brings a story in."));
+  }
+  // A page that is loaded again, or sent to somebody, shows the same; so does the browser's way back.
+  await openAddressed(location.hash.slice(1));
+  at("project").onchange = (event) => guarded(() => openProject(Number(event.target.value)));
   at("episode").onchange = (event) => guarded(() => {
     state.episode = state.episodes.find((one) => String(one.id) === event.target.value);
     return openEpisode();
   });
-  if (!projects.length) {
-    at("board").replaceChildren(make("p", { className: "quiet" }, "No production yet: anime-pipeline import FILE brings a story in."));
-    return;
-  }
-  const key = location.hash.slice(1); // a page that is loaded again, or sent to somebody, shows the same
-  const project = projects.find((one) => key.startsWith(`${one.slug}.`)) ?? projects[0];
-  at("project").value = project.id;
   at("cut").addEventListener("close", () => history.replaceState(null, "", `#${state.episode.episode_key}`));
-  await openProject(project.id, key);
-  openAddressed(key);
+  window.addEventListener("hashchange", () => guarded(() => openAddressed(location.hash.slice(1))));
+  setInterval(() => document.hidden || refresh().catch(() => {}), LOOK_AGAIN); // that it is lost, `live` says
   let missed = false;
   listen(heard, (live) => {
     at("live").textContent = live ? "● live" : "○ not live";
-    if (live && missed && state.episode) guarded(refresh); // what happened in between was not heard
+    if (live && missed) guarded(refresh); // what happened in between was not heard
     missed = !live;
   });
 }
@@ -126,7 +140,7 @@ async function start() {
   try {
     await begin();
   } catch (error) {
-    at("board").replaceChildren(make("p", {}, error.message), make("button", { onclick: start }, "Try again"));
+    clear(at("board"), words(error.message), make("button", { onclick: start }, "Try again"));
   }
 }
 

@@ -1,0 +1,62 @@
+// The films of one take, or of two side by side: played together and stepped frame by frame.
+import { make } from "./elements.js";
+import { picture } from "./pictures.js";
+
+export const filmOf = (take) => take.media.film ?? take.media.frame;
+
+/** What shows `takes`, one or two: `element`; `step`, `goTo` and `toggle` do nothing where there is no film. */
+export function screening(takes, description) {
+  const frames = takes.map((take) => picture(filmOf(take), description, take.status));
+  const leading = takes.findIndex((take) => take.media.film);
+  const number = make("output", { className: "quiet" });
+  const films = () => frames.map((frame) => frame.querySelector("video"));
+  const rate = (film, index) => takes[index].total_frames / film.duration;
+
+  function goTo(frame) {
+    films().forEach((film, index) => {
+      if (!film) return;
+      film.pause();
+      const within = Math.max(0, Math.min(takes[index].total_frames - 1, frame));
+      film.currentTime = (within + 0.5) / rate(film, index); // its very beginning may round to the one before
+    });
+  }
+
+  function step(by) {
+    const lead = films()[leading];
+    if (lead) goTo(Math.floor(lead.currentTime * rate(lead, leading) + 0.01) + by);
+  }
+
+  function toggle() {
+    const lead = films()[leading];
+    if (lead) lead.paused ? lead.play() : lead.pause();
+  }
+
+  function follow(lead) {
+    const others = (doing) => films().forEach((film) => film && film !== lead && doing(film));
+    lead.onplay = () => others((film) => film.play());
+    lead.onpause = () => others((film) => film.pause());
+    lead.onratechange = () => others((film) => { film.playbackRate = lead.playbackRate; });
+    lead.onseeked = () => others((film) => { film.currentTime = lead.currentTime; }); // also where it begins again
+    const tell = (_, { mediaTime }) => {
+      number.textContent = `frame ${Math.round(mediaTime * rate(lead, leading))} (0–${takes[leading].total_frames - 1})`;
+      lead.requestVideoFrameCallback?.(tell);
+    };
+    lead.requestVideoFrameCallback?.(tell);
+  }
+
+  frames.forEach((frame, index) => frame.addEventListener("filled", () => {
+    const [film, lead] = [films()[index], films()[leading]];
+    if (!film) return;
+    if (index === leading) return follow(film);
+    film.controls = false; // those of the leading one are for both
+    if (lead) lead.currentTime = 0;
+  }));
+
+  const bar = make("div", { className: "row" },
+    make("span", {},
+      make("button", { onclick: () => step(-1), title: "A frame back (,)" }, "‹ frame"), " ",
+      make("button", { onclick: () => step(1), title: "A frame on (.)" }, "frame ›")),
+    number);
+  const element = make("div", {}, make("div", { className: "films" }, ...frames), leading < 0 ? null : bar);
+  return { element, step, goTo, toggle };
+}
