@@ -92,17 +92,16 @@ class Attempt:
         open_attempt = self._leased.open_attempt
         if open_attempt is None:
             return False
-        client = self._client_for(open_attempt)
-        known = client is not None and is_known(client, open_attempt.prompt_id)
+        client = self._holder(open_attempt)
         with session_scope(self._settings) as session:
             if not adopt_attempt(session, self._leased, open_attempt):
                 raise LeaseLostError
-            if not known:
+            if client is None:
                 end_attempt(
                     session, open_attempt.attempt_id, self._leased.token, "lost", "lost",
-                    "its worker ended, and its server does not know the prompt any more",
+                    "nobody followed it any more, and its server does not know it, or does not answer",
                 )  # fmt: skip
-        if not known or client is None:
+        if client is None:
             return False
         self.client, self.adopted, self._server_kind = client, True, open_attempt.server_kind
         self.attempt_id, self.prompt_id = open_attempt.attempt_id, open_attempt.prompt_id
@@ -123,15 +122,16 @@ class Attempt:
         with ProgressListener(self.client.url, client_id) as listener:
             yield listener
 
-    def _client_for(self, attempt: OpenAttempt) -> ComfyClient | None:
-        if attempt.server_url == self._fleet_server.server.url:
-            return self._fleet_server.client
-        client = ComfyClient(attempt.server_url)
+    def _holder(self, attempt: OpenAttempt) -> ComfyClient | None:
+        """The server that still has a prompt; None where it does not know it, or is another and silent."""
+        own = attempt.server_url == self._fleet_server.url
+        client = self._fleet_server.client if own else ComfyClient(attempt.server_url)
         try:
-            client.queue()
+            return client if is_known(client, attempt.prompt_id) else None
         except ComfyError:
+            if own:
+                raise
             return None
-        return client
 
     def _post(self) -> None:
         leased, server = self._leased, self._fleet_server

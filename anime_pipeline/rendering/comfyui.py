@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from operator import itemgetter
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 import requests
 
@@ -26,7 +27,11 @@ ASIDE_SECONDS = 10.0
 # A film of many megabytes, or an upload, over a slow line: time-out between two reads, not of the whole.
 TRANSFER_SECONDS = 120.0
 _BLOCK = 1 << 18
+# What reading an answer raises that is JSON, and not what ComfyUI answers.
+_MISREAD = (AttributeError, LookupError, TypeError, ValueError, RecursionError)
+_ANOTHER = "is it the address of another program, or of a proxy that lets nobody in?"
 _LET_IN = "name it in ANIME_COMFYUI_URLS with what its proxy asks: https://user:password@host or https://host?token=…"
+T = TypeVar("T")
 
 
 class ComfyClient:
@@ -58,12 +63,13 @@ class ComfyClient:
             body["extra_data"] = {"extra_pnginfo": dict(extra_pnginfo)}
         with self._request("POST", "/prompt", json=body) as response:
             answer = _json(response, allowed=(200, 400))
-            status = response.status_code
-        if status == 400 or answer.get("node_errors"):
-            if status == 200:
-                self.cancel(str(answer.get("prompt_id", prompt_id)))
-            raise rejection(graph, answer)
-        given = str(answer.get("prompt_id"))
+            refused = response.status_code == 400 or answer.get("node_errors")
+            error = rejection(graph, answer) if refused else None
+            given = str(answer["prompt_id"]) if response.status_code == 200 else prompt_id
+        if error is not None:
+            if response.status_code == 200:
+                self.cancel(given)
+            raise error
         if given != prompt_id:
             self.cancel(given)
             raise RejectedPromptError(
@@ -73,13 +79,13 @@ class ComfyClient:
 
     def queue(self) -> tuple[list[str], list[str]]:
         """Ids of running and of pending prompts, each in the order in which they run."""
-        answer = self._get("/queue")
-        return _ids(answer.get("queue_running", [])), _ids(answer.get("queue_pending", []))
+        running, pending = self._queued()
+        return [str(entry[1]) for entry in running], [str(entry[1]) for entry in pending]
 
     def client_id_of(self, prompt_id: str) -> str | None:
         """The client that a prompt in the queue was posted for: only that one is told how it goes on."""
-        answer = self._get("/queue")
-        for entry in [*answer.get("queue_running", []), *answer.get("queue_pending", [])]:
+        running, pending = self._queued()
+        for entry in (*running, *pending):
             told = entry[3] if len(entry) > 3 and isinstance(entry[3], dict) else {}
             if entry[1] == prompt_id and isinstance(told.get("client_id"), str):
                 return cast(str, told["client_id"])
@@ -87,13 +93,11 @@ class ComfyClient:
 
     def history(self, prompt_id: str) -> dict[str, Any] | None:
         """The history entry of a prompt, or None while there is none."""
-        entry = self._get(f"/history/{prompt_id}").get(prompt_id)
-        return cast("dict[str, Any] | None", entry)
+        return self._get(f"/history/{prompt_id}", lambda answer: _entry(answer.get(prompt_id)))
 
-    def view(self, file: Mapping[str, str], target: Path) -> int:
-        """Stream an output's original bytes to ``target``; the number of bytes."""
+    def view(self, file: Mapping[str, str], target: Path) -> None:
+        """Stream an output's original bytes to ``target``."""
         asked = {key: file.get(key, "") for key in ("filename", "subfolder", "type")}
-        size = 0
         with self._request("GET", "/view", params=asked, stream=True, timeout=TRANSFER_SECONDS) as response:
             if response.status_code == 404:
                 raise ComfyError("contract", f"{self.url} no longer has the output {asked['filename']}")
@@ -101,17 +105,6 @@ class ComfyClient:
             with target.open("wb") as out:
                 for block in response.iter_content(_BLOCK):
                     out.write(block)
-                    size += len(block)
-            announced = response.headers.get("Content-Length")
-            if (
-                announced is not None
-                and not response.headers.get("Content-Encoding")
-                and int(announced) != size
-            ):
-                raise ComfyError(
-                    "contract", f"{asked['filename']} came cut short: {size} of {announced} bytes"
-                )
-        return size
 
     def upload(self, path: Path, name: str) -> str:
         """Upload an input picture under the name of its content; the name that the server gave it.
@@ -133,8 +126,8 @@ class ComfyClient:
                             "before it may have a limit of its own",
                         )
                     answer = _json(response)
-            folder = str(answer.get("subfolder") or "")
-            self._uploaded[name] = f"{folder}/{answer['name']}" if folder else str(answer["name"])
+                    folder = str(answer.get("subfolder") or "")
+                    self._uploaded[name] = f"{folder}/{answer['name']}" if folder else str(answer["name"])
         return self._uploaded[name]
 
     def forget_uploads(self) -> None:
@@ -156,23 +149,26 @@ class ComfyClient:
 
     def object_info(self) -> dict[str, Any]:
         """Node classes with their inputs."""
-        return self._get("/object_info")
+        return self._get("/object_info", _node_classes)
 
     def system_stats(self) -> dict[str, Any]:
         """Versions and devices."""
-        return self._get("/system_stats")
+        return self._get("/system_stats", dict)
 
     def told(self, path: str, **params: str) -> Any:
         """What a route says that not every version has; None where it says nothing."""
         try:
             with self._request("GET", path, params=params, timeout=ASIDE_SECONDS) as response:
                 return response.json() if response.ok else None
-        except (ComfyError, ValueError):
+        except ComfyError:
             return None
 
-    def _get(self, path: str) -> dict[str, Any]:
+    def _queued(self) -> tuple[list[Any], list[Any]]:
+        return self._get("/queue", _in_order)
+
+    def _get(self, path: str, read: Callable[[dict[str, Any]], T]) -> T:
         with self._request("GET", path) as response:
-            return _json(response)
+            return read(_json(response))
 
     def _post(self, path: str, body: Mapping[str, Any]) -> None:
         with self._request("POST", path, json=body) as response:
@@ -202,6 +198,10 @@ class ComfyClient:
                 yield response
         except requests.RequestException as error:
             raise ComfyConnectionError(self.url, error) from error
+        except _MISREAD as error:
+            raise ComfyError(
+                "connection", f"{self.url}{path} answered otherwise than ComfyUI does", _ANOTHER
+            ) from error
 
     def _session(self) -> requests.Session:
         if not hasattr(self._local, "session"):
@@ -212,8 +212,32 @@ class ComfyClient:
         return cast(requests.Session, self._local.session)
 
 
-def _ids(entries: list[list[Any]]) -> list[str]:
-    return [str(entry[1]) for entry in sorted(entries, key=lambda entry: entry[0])]
+def _in_order(answer: dict[str, Any]) -> tuple[list[Any], list[Any]]:
+    """The entries of running and of pending prompts: number, id, graph, what else was posted."""
+    running, pending = (
+        sorted(answer.get(name, []), key=itemgetter(0, 1)) for name in ("queue_running", "queue_pending")
+    )
+    return running, pending
+
+
+def _entry(entry: dict[str, Any] | None) -> dict[str, Any] | None:
+    """An entry of the history: its messages are of a kind and a mapping each, its outputs are by node."""
+    if entry is None:
+        return None
+    status, outputs = entry.get("status") or {}, entry.get("outputs") or {}
+    _all_mappings([*(said for _, said in status.get("messages") or []), *outputs.values()])
+    return {**entry, "status": status, "outputs": outputs}
+
+
+def _node_classes(answer: dict[str, Any]) -> dict[str, Any]:
+    _all_mappings(answer.values())
+    _all_mappings(node.get("input") or {} for node in answer.values())
+    return answer
+
+
+def _all_mappings(values: Iterable[object]) -> None:
+    if not all(isinstance(one, dict) for one in values):
+        raise TypeError("another thing than a mapping")
 
 
 def _json(response: requests.Response, allowed: tuple[int, ...] = (200,)) -> dict[str, Any]:
@@ -223,10 +247,10 @@ def _json(response: requests.Response, allowed: tuple[int, ...] = (200,)) -> dic
         answer = response.json()
     except json.JSONDecodeError as error:
         raise ComfyError(
-            "connection", f"{_route(response)} answered with something that is no JSON"
+            "connection", f"{_route(response)} answered with something that is no JSON", _ANOTHER
         ) from error
     if not isinstance(answer, dict):
-        raise ComfyError("connection", f"{_route(response)} answered with JSON that is no object")
+        raise ComfyError("connection", f"{_route(response)} answered with JSON that is no object", _ANOTHER)
     return answer
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-import requests
+from requests import exceptions
 
 from anime_pipeline.errors import UserError
 from anime_pipeline.rendering.model_files import folder_of
@@ -50,11 +51,15 @@ POLICIES: dict[str, Policy] = {
 }
 
 
+# Servers and their nodes say what they like, and PostgreSQL takes no NUL and no half of a character.
+_UNSTORABLE = re.compile("[\0\ud800-\udfff]")
+
+
 class ComfyError(UserError):
     """A failure of a render, with its class."""
 
     def __init__(self, error_class: ErrorClass, message: str, remedy: str | None = None) -> None:
-        super().__init__(message, remedy)
+        super().__init__(_UNSTORABLE.sub("\ufffd", message), remedy)
         self.error_class: ErrorClass = error_class
 
     @property
@@ -64,17 +69,15 @@ class ComfyError(UserError):
 
 
 class ComfyConnectionError(ComfyError):
-    """The server did not answer in time, or not at all."""
+    """The server did not answer in time, not to the end, or not at all."""
 
     def __init__(self, url: str, cause: Exception) -> None:
-        untrusted = isinstance(cause, requests.exceptions.SSLError)
-        super().__init__(
-            "connection",
-            f"{url} does not answer ({type(cause).__name__})",
-            "name the certificate of its authority in REQUESTS_CA_BUNDLE"
-            if untrusted
-            else "is ComfyUI running there?",
-        )
+        said, remedy = f"{url} does not answer", "is ComfyUI running there?"
+        if isinstance(cause, exceptions.SSLError):
+            remedy = "name the certificate of its authority in REQUESTS_CA_BUNDLE"
+        elif isinstance(cause, (exceptions.ChunkedEncodingError, exceptions.ContentDecodingError)):
+            said, remedy = f"{url} broke off its answer", "look at its log, and at that of a proxy before it"
+        super().__init__("connection", f"{said} ({type(cause).__name__})", remedy)
 
 
 class WaitingStallError(ComfyError):

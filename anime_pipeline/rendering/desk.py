@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timezone
 
 from anime_pipeline.database.session import session_scope
@@ -35,6 +35,8 @@ class Desk:
         self.handled: set[int] = set()
         self.broken: BaseException | None = None
         self.total = 0
+        self.staffed: Sequence[str] = ()
+        """The servers that threads of this drain work on."""
         self._on_event = on_event
         self._until = until
         self._lock = threading.RLock()

@@ -28,6 +28,7 @@ class FleetServer:
     def __init__(self, settings: Settings, server: RenderServer) -> None:
         self._settings = settings
         self._lock = threading.Lock()
+        self._silent_since: float | None = None
         self.paused = threading.Event()
         """Set while a person wants this server back: its prompts are taken off it."""
         self._connect(server)
@@ -53,13 +54,16 @@ class FleetServer:
             return self._object_info
 
     def recover(self, should_stop: Callable[[], bool]) -> bool:
-        """Wait until the server answers again, or start the embedded one again; False when it is given up."""
+        """Wait until the server answers again, or start the embedded one again; False when it is given up.
+
+        Its threads wait together: what one has waited counts for the next.
+        """
         with self._lock:
-            deadline, wait = time.monotonic() + GIVE_UP_SECONDS, 0.1
+            wait = 0.1
             while not should_stop():
                 if self._answers():
                     return True
-                if time.monotonic() >= deadline:
+                if time.monotonic() >= (self._silent_since or 0.0) + GIVE_UP_SECONDS:
                     return False
                 time.sleep(wait)
                 wait = min(2.0, wait * 2)
@@ -70,9 +74,13 @@ class FleetServer:
         return probe(self.client, self.object_info)
 
     def answers(self) -> bool:
-        """Whether it answers now; what was known of it is asked again."""
-        with self._lock:
+        """Whether it answers now, and what was known of it is asked again; False while a thread asks it."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
             return self._answers()
+        finally:
+            self._lock.release()
 
     def close(self) -> None:
         """Stop listening."""
@@ -86,7 +94,9 @@ class FleetServer:
                 self._connect(RenderServer(url, "preview", embedded=True))
             server_kind(self.client)
         except ComfyError:
+            self._silent_since = self._silent_since or time.monotonic()
             return False
+        self._silent_since = None
         self.client.forget_uploads()
         self._object_info = None
         return True

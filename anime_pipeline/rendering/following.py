@@ -59,7 +59,7 @@ class Follower:
             entry = self._entry(prompt_id, on_progress)
         finally:
             self.listener.forget(prompt_id)
-        if entry.get("status", {}).get("status_str") != "success":
+        if entry["status"].get("status_str") != "success":
             raise failure(graph, entry)
         return Finished(files_of(entry, graph, output_nodes), _seconds(entry))
 
@@ -133,7 +133,7 @@ def files_of(
     entry: Mapping[str, Any], graph: Graph, output_nodes: list[str]
 ) -> tuple[Mapping[str, str], ...]:
     """The files that these nodes saved, in order. Raises :class:`ComfyError` where there is none."""
-    outputs = entry.get("outputs") or {}
+    outputs = entry["outputs"]
     named = [
         (node_id, file)
         for node_id in output_nodes
@@ -156,7 +156,7 @@ def files_of(
 
 def _seconds(entry: Mapping[str, Any]) -> float | None:
     """From execution_start to execution_success by the server's clock (milliseconds there)."""
-    times = {kind: data.get("timestamp") for kind, data in entry.get("status", {}).get("messages", [])}
+    times = {kind: data.get("timestamp") for kind, data in entry["status"].get("messages", [])}
     start, end = times.get("execution_start"), times.get("execution_success")
     if not isinstance(start, (int, float)) or not isinstance(end, (int, float)):
         return None

@@ -31,11 +31,12 @@ def probe(client: ComfyClient, object_info: Mapping[str, Any] | None = None) -> 
     Raises :class:`~anime_pipeline.rendering.comfyui_errors.ComfyError` when it does not answer.
     """
     stats = client.system_stats()
+    kind = kind_of(client.url, stats)
     info = client.object_info() if object_info is None else object_info
     devices = [device for device in stats.get("devices") or [] if isinstance(device, dict)]
     largest = max(devices, key=lambda device: _bytes(device, "vram_total"), default={})
     return ServerFacts(
-        kind=kind_of(client.url, stats),
+        kind=kind,
         version=str((stats.get("system") or {}).get("comfyui_version") or "unknown"),
         devices=devices,
         vram_total=_bytes(largest, "vram_total"),

@@ -48,7 +48,9 @@ class Place:
     """The server that a take is leased for, and what else decides which take that is.
 
     ``concurrency`` None: unlimited. ``vram`` and ``biggest`` (of all servers that may be used) in bytes;
-    ``loaded``: the models of its last take; ``others``: the other servers that may be used.
+    ``loaded``: the models of its last take; ``others``: the other servers that may be used. ``staffed``: the
+    servers that this worker has threads on: what lies on one of those is left to them while there is other
+    work.
     """
 
     url: str
@@ -57,12 +59,14 @@ class Place:
     biggest: int = 0
     loaded: Mapping[str, Any] = field(default_factory=dict)
     others: tuple[str, ...] = ()
+    staffed: Sequence[str] = ()
 
 
 # Takes carry what has been learned of them in render_params: `unfit` (server → why it cannot), `avoid`
 # (servers to try last), `vram_over` (bytes that were too few), and how often each class of failure has hit.
-# Priority decides first. Then projects share: each has its part of the last attempts, in steps of QUANTUM,
-# within which a server keeps to the models that it has loaded, if one of the next LOOK_AHEAD wants them.
+# What lies on a server already is adopted there first, since it has its place. Else priority decides. Then
+# projects share: each has its part of the last attempts, in steps of QUANTUM, within which a server keeps to
+# the models that it has loaded, if one of the next LOOK_AHEAD wants them.
 SHARE_WINDOW, QUANTUM, LOOK_AHEAD = 32, 8, 64
 _FIT = """
     NOT jsonb_exists(COALESCE(q.render_params->'unfit', '{}'), :server_url)
@@ -91,8 +95,14 @@ _LEASE = text(f"""
         JOIN studio.takes t ON t.job_id = n.job_id
         JOIN studio.recipes r USING (recipe_hash)
         LEFT JOIN recent s ON s.project_id = n.project_id
+        LEFT JOIN LATERAL (
+            SELECT server_url FROM studio.render_attempts
+            WHERE job_id = n.job_id AND finished_at IS NULL ORDER BY id DESC LIMIT 1
+        ) o ON TRUE
         WHERE q.status = 'queued'
-        ORDER BY n.priority DESC, COALESCE(s.takes, 0) / {QUANTUM},
+        ORDER BY CASE WHEN o.server_url = :server_url THEN 0
+                      WHEN o.server_url = ANY(:staffed) THEN 2 ELSE 1 END,
+                 n.priority DESC, COALESCE(s.takes, 0) / {QUANTUM},
                  (r.models <> '{{}}' AND r.models = CAST(:loaded AS jsonb)) DESC,
                  COALESCE(s.takes, 0), n.id
         LIMIT 1 FOR UPDATE OF q SKIP LOCKED
@@ -130,8 +140,9 @@ def lease(
 ) -> Leased | None:
     """Claim the next take for a server, or None when none is ready that it can do.
 
-    Highest priority first, then the project with the fewest of the last attempts, then the models that the
-    server has loaded, then the order of planning. ``job_ids`` limits the choice; rows that other workers are
+    What lies on the server already first, then the highest priority, then the project with the fewest of the
+    last attempts, then the models that the server has loaded, then the order of planning; what lies on
+    another ``staffed`` server last. ``job_ids`` limits the choice; rows that other workers are
     claiming at this moment are passed over. All workers together keep to the place's concurrency.
     """
     at = Place(place) if isinstance(place, str) else place
@@ -146,6 +157,7 @@ def lease(
             "everything": job_ids is None,
             "job_ids": list(job_ids or ()),
             "others": list(at.others),
+            "staffed": list(at.staffed),
             "vram": at.vram,
             "biggest": at.biggest,
             "concurrency": at.concurrency,
@@ -177,15 +189,16 @@ def release(session: Session, worker_id: str) -> int:
     return _free(session, [worker_id])
 
 
-def _free(session: Session, worker_ids: list[str]) -> int:
+def _free(session: Session, worker_ids: Collection[str] = (), tokens: Collection[int] = ()) -> int:
     # One at a time: a second that waited for the first's rows would judge them by leases as they were before,
     # and take one from whoever leased it in between.
     session.execute(text("SELECT pg_advisory_xact_lock(hashtext('anime_pipeline.free_leases'))"))
     session.execute(
         text(
-            "DELETE FROM studio.render_leases WHERE expires_at < clock_timestamp() OR worker_id = ANY(:ids)"
+            "DELETE FROM studio.render_leases "
+            "WHERE expires_at < clock_timestamp() OR worker_id = ANY(:ids) OR token = ANY(:tokens)"
         ),
-        {"ids": worker_ids},
+        {"ids": list(worker_ids), "tokens": list(tokens)},
     )
     freed = session.execute(
         text("""
@@ -203,10 +216,7 @@ def _free(session: Session, worker_ids: list[str]) -> int:
 
 def give_back(session: Session, tokens: Collection[int]) -> None:
     """Free takes that their worker could not report on; their open attempts stay, to be adopted."""
-    session.execute(
-        text("DELETE FROM studio.render_leases WHERE token = ANY(:tokens)"), {"tokens": list(tokens)}
-    )
-    _free(session, [])
+    _free(session, tokens=tokens)
 
 
 def heartbeat(session: Session, tokens: Collection[int], seconds: float) -> None:

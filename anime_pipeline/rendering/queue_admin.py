@@ -151,13 +151,11 @@ def cancel(session: Session, target: str) -> list[QueuedTake]:
     """
     takes = resolve(session, target, ("queued", "processing"))
     ids: dict[str, Any] = {"job_ids": [take.job_id for take in takes]}
-    session.execute(
-        text(
-            "DELETE FROM studio.render_leases WHERE queue_id IN "
-            "(SELECT id FROM render_queue WHERE job_id = ANY(:job_ids))"
-        ),
-        ids,
+    leases = text(
+        "DELETE FROM studio.render_leases WHERE queue_id IN "
+        "(SELECT id FROM render_queue WHERE job_id = ANY(:job_ids))"
     )
+    session.execute(leases, ids)
     session.execute(
         text("""
             WITH ended AS (
@@ -171,6 +169,7 @@ def cancel(session: Session, target: str) -> list[QueuedTake]:
         """),
         ids,
     )
+    session.execute(leases, ids)  # again, for what was leased in between
     return takes
 
 

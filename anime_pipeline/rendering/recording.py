@@ -128,13 +128,17 @@ def record_failure(
 
 def record_stop(
     session: Session, leased: Leased, attempt_id: int | None, why: str = "the worker was told to stop"
-) -> None:
-    """The worker was told to stop, or the server was paused: the take goes back to the queue as it was."""
+) -> bool:
+    """The worker was told to stop, or the server was paused: the take goes back to the queue as it was.
+
+    False when the lease is another's by now.
+    """
     if not give_up_lease(session, leased):
-        return
+        return False
     if attempt_id is not None:
         end_attempt(session, attempt_id, leased.token, "cancelled", None, why)
     put_back(session, leased)
+    return True
 
 
 def _end_take(session: Session, leased: Leased, status: str, message: str) -> None:

@@ -38,6 +38,8 @@ from anime_pipeline.rendering.registry import (
 IDLE_SECONDS = 0.2
 NOTE_SECONDS = 1.0
 """How often at most a take's progress is written down."""
+# After these a server may have the prompt still: it stalled, or a mistake of ours gave it up.
+_STILL_THERE = ("stall", "execution")
 # What says that this machine, or the media store, can take no file: no take is at fault, and each would fail.
 _NO_ROOM = frozenset(
     {
@@ -118,6 +120,7 @@ def _place(desk: Desk, server: FleetServer, stands: Standing) -> Place:
         stands.biggest,
         stands.loaded_models,
         stands.others,
+        desk.staffed,
     )
 
 
@@ -188,7 +191,6 @@ class _Turn:
             desk.tell("superseded", self._server.url, leased)
             return "superseded"
         except StoppedError:
-            self._attempt.cancel()
             self._stopped()
             return "stopped"
 
@@ -200,9 +202,7 @@ class _Turn:
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _NO_ROOM:
                 raise _no_room(error) from error
-            known = error if isinstance(error, ComfyError) else _unexpected(self._leased, error)
-            self._clean_up(known)
-            return self._failed(known)
+            return self._failed(error if isinstance(error, ComfyError) else _unexpected(self._leased, error))
         with session_scope(self._desk.settings) as session:
             outcome = record_success(session, self._leased, self._attempt.attempt_id or 0, rendered)
             note_success(session, self._attempt.client.url, self._leased.models)
@@ -211,29 +211,34 @@ class _Turn:
 
     def _failed(self, error: ComfyError) -> Outcome | str:
         url = self._attempt.client.url
+        if error.error_class == "out_of_memory":
+            self._free()
         with session_scope(self._desk.settings) as session:
             stands = standing(session, url) or Standing()
             scene = Scene(url, stands.vram_total, candidates(session))
             outcome = record_failure(session, self._leased, self._attempt.attempt_id, error, scene)
             if error.policy.blames:
                 note_failure(session, url, str(error), suspect=error.error_class == "stall")
+        # Recorded first: were this killed in between, the next worker would adopt an interrupted prompt and
+        # take it for a person's wish. And a prompt that another worker has adopted by now is left to it.
+        if outcome != "superseded" and error.error_class in _STILL_THERE:
+            self._attempt.cancel()
         self._desk.tell(outcome, self._server.url, self._leased, str(error))
         return "connection" if error.error_class == "connection" else outcome
 
     def _stopped(self) -> None:
         why = "the server was paused" if self._server.paused.is_set() else "the worker was told to stop"
         with session_scope(self._desk.settings) as session:
-            record_stop(session, self._leased, self._attempt.attempt_id, why)
+            is_ours = record_stop(session, self._leased, self._attempt.attempt_id, why)
+        if is_ours:
+            self._attempt.cancel()
         self._desk.tell("stopped", self._server.url, self._leased)
 
-    def _clean_up(self, error: ComfyError) -> None:
-        if error.error_class == "stall":
-            self._attempt.cancel()
-        if error.error_class == "out_of_memory":
-            try:
-                self._attempt.client.free()
-            except ComfyError:
-                _log.info("%s could not be asked to free its memory", self._attempt.client.url)
+    def _free(self) -> None:
+        try:
+            self._attempt.client.free()
+        except ComfyError:
+            _log.info("%s could not be asked to free its memory", self._attempt.client.url)
 
 
 def _no_room(error: OSError) -> UserError:

@@ -147,9 +147,10 @@ class _Drain:
             if stands.state == "blocked" and not self._is_back(server, stands):
                 continue
             wanted = stands.concurrency or self._settings.prompts_in_flight
-            alive = [thread for thread in self._threads.get(name, []) if not thread.done()]
+            alive = self._at_work(name)
             alive += [pool.submit(work, self._desk, server) for _ in range(wanted - len(alive))]
             self._threads[name] = alive
+        self._desk.staffed = [self._fleet[name].url for name in self._threads if self._at_work(name)]
 
     def _standing(self, server: FleetServer) -> Standing | None:
         if server.server.embedded:
@@ -165,7 +166,10 @@ class _Drain:
         return True
 
     def _busy(self) -> list[Future[None]]:
-        return [thread for threads in self._threads.values() for thread in threads if not thread.done()]
+        return [thread for name in self._threads for thread in self._at_work(name)]
+
+    def _at_work(self, name: str) -> list[Future[None]]:
+        return [thread for thread in self._threads.get(name, []) if not thread.done()]
 
     def _beat(self) -> None:
         """Prolong the leases in hand, and free what others have left, until the drain has ended."""
@@ -173,6 +177,8 @@ class _Drain:
             try:
                 with session_scope(self._settings) as session:
                     heartbeat(session, self._desk.tokens(), self._settings.lease_seconds)
+                # In a transaction of its own: who waits here for another that frees leases must hold none.
+                with session_scope(self._settings) as session:
                     expire(session)
             except DATABASE_GONE as error:
                 _log.warning("the database does not answer a heartbeat: %s", error)

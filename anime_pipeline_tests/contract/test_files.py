@@ -25,8 +25,7 @@ def test_a_picture_comes_back_as_it_was_saved(target: Target, tmp_path: Path) ->
     finished = target.render(picture_graph(target.prefix(), seed=5))
     (file,) = finished.files
     assert file["subfolder"] == "anime-pipeline-contract"
-    size = target.client.view(file, tmp_path / "got.png")
-    assert size == (tmp_path / "got.png").stat().st_size
+    target.client.view(file, tmp_path / "got.png")
     with Image.open(tmp_path / "got.png") as picture:
         assert picture.size == (64, 64)
         assert "prompt" in picture.info, "the original bytes, with their metadata"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from anime_pipeline.rendering.servers import render_servers
 from anime_pipeline.rendering.templates import Graph
 from anime_pipeline.settings import Settings
 from anime_pipeline_tests.preview.running import RunningServer
+from anime_pipeline_tests.rendering.talking import talking_server
 
 RECORDED = Path(__file__).parents[3] / "shared" / "comfyui-contract"
 recorded_only = pytest.mark.skipif(not RECORDED.is_dir(), reason="the recorded exchanges are not here")
@@ -199,3 +201,39 @@ def test_a_certificate_that_nobody_trusts_is_told_from_a_server_that_is_not_ther
     untrusted = ComfyConnectionError("https://gpu", requests.exceptions.SSLError())
     assert "REQUESTS_CA_BUNDLE" in str(untrusted.remedy)
     assert "running" in str(ComfyConnectionError("https://gpu", requests.exceptions.ReadTimeout()).remedy)
+
+
+ODD: dict[str, Any] = {
+    "/object_info": {"error": "session expired"},
+    "/queue": {"queue_running": ["x"], "queue_pending": []},
+    "/history/a": {"a": {"status": {"messages": ["x"]}, "outputs": {}}},
+    "/prompt": {"node_errors": ["x"]},
+    "/upload/image": {"stored": True},
+    "/system_stats": [],
+}
+
+
+def test_json_that_is_not_comfyuis_is_a_servers_fault_and_said_in_words(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"a picture")
+    with talking_server(ODD) as odd:
+        client = ComfyClient(odd.url)
+        asked: dict[str, Callable[[], object]] = {
+            "/object_info": client.object_info,
+            "/queue": client.queue,
+            "/history/a": lambda: client.history("a"),
+            "/prompt": lambda: client.submit({}, "me", "a"),
+            "/upload/image": lambda: client.upload(tmp_path / "a.png", "a.png"),
+            "/system_stats": client.system_stats,
+        }
+        for path, ask in asked.items():
+            with pytest.raises(ComfyError, match=f"{odd.url}{path} answered") as refused:
+                ask()
+            assert refused.value.error_class == "connection"
+
+
+def test_what_no_database_takes_is_left_out_of_what_a_server_said() -> None:
+    assert str(ComfyError("execution", "a\0b\ud800c")) == "a\ufffdb\ufffdc"
+
+
+def test_an_answer_that_breaks_off_is_told_from_none() -> None:
+    assert "broke off" in str(ComfyConnectionError("https://gpu", requests.exceptions.ChunkedEncodingError()))

@@ -8,12 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.media.film import MediaInfo
 from anime_pipeline.media.store import MediaStore
-from anime_pipeline.rendering import queue, worker_identity
+from anime_pipeline.rendering import queue, queue_admin, worker_identity
 from anime_pipeline.rendering.comfyui_errors import ComfyError
 from anime_pipeline.rendering.queue import Leased
 from anime_pipeline.rendering.recording import Rendered, RenderedFile, record_failure, record_success
@@ -212,3 +212,25 @@ def test_a_worker_in_another_container_of_this_machine_is_not_taken_for_dead(
     here("4026532999")
     assert not worker_identity.is_dead(gone)
     worker_identity._host.cache_clear()
+
+
+def test_a_take_that_is_leased_while_a_person_cancels_it_is_cancelled(studio: Studio) -> None:
+    studio.import_(stills(1))
+    studio.plan()
+    leased: list[Leased | None] = []
+
+    def between(_: object, __: object, statement: str, *___: object) -> None:
+        if "status = 'cancelled'" in statement and not leased:
+            leased.append(None)
+            leased.append(lease(studio))
+
+    with session_scope(studio.settings) as session:
+        event.listen(session.connection().engine, "before_cursor_execute", between)
+        try:
+            queue_admin.cancel(session, "tiny")
+        finally:
+            event.remove(session.connection().engine, "before_cursor_execute", between)
+    late = leased[-1]
+    assert late is not None
+    assert attempt(studio, late) is None
+    assert studio.query("SELECT 1 FROM studio.render_leases") == []

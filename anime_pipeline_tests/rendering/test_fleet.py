@@ -15,6 +15,7 @@ from sqlalchemy import text
 
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.rendering import queue, registry
+from anime_pipeline.rendering.comfyui import ComfyClient
 from anime_pipeline.rendering.comfyui_errors import POLICIES, ComfyError
 from anime_pipeline.rendering.fate import Scene
 from anime_pipeline.rendering.fleet_admin import add_server, remove_server, reports
@@ -171,6 +172,23 @@ def test_pausing_gives_the_prompts_back_at_once_and_draining_finishes_them(
     assert state_of(studio, second.url) == "paused", "nothing was left on it"
 
 
+def test_a_worker_that_lost_its_lease_leaves_the_prompt_to_who_has_it_now(studio: Studio) -> None:
+    """That one would take it for interrupted by a person, and the take would end as cancelled."""
+    studio.server.misbehave("slow", times=None, seconds=20)
+    studio.import_(stills(1))
+    studio.plan()
+    draining = threading.Thread(target=lambda: studio.drain(prompts_in_flight=1))
+    draining.start()
+    client = ComfyClient(studio.server.url)
+    wait_until(lambda: client.queue()[0])
+    studio.query_none("UPDATE studio.render_leases SET token = token + 1, worker_id = 'elsewhere:1:1:a'")
+    set_state(studio, studio.server.url, "paused")
+    draining.join(60)
+    assert not draining.is_alive()
+    assert studio.outcomes() == {None: 1}
+    assert len(client.queue()[0]) == 1
+
+
 def test_a_server_that_fails_three_times_running_is_blocked_and_probed_again(studio: Studio) -> None:
     url = "http://gpu:8188"
     add(studio, url)
@@ -281,6 +299,20 @@ def other_production(slug: str, cuts: int) -> dict[str, Any]:
     data: dict[str, Any] = json.loads(written)
     data["project"] |= {"slug": slug, "name": slug.title()}
     return data
+
+
+def test_what_lies_on_a_server_is_adopted_there_first_and_by_another_last(studio: Studio) -> None:
+    studio.import_(stills(3))
+    studio.plan()
+    taken = {url: lease(studio, url) for url in ("http://here", "http://there")}
+    with session_scope(studio.settings) as session:
+        for url, one in taken.items():
+            assert one is not None
+            queue.start_attempt(session, one, url, "comfyui", str(uuid.uuid4()))
+            queue.give_back(session, [one.token])
+    staffed = ("http://here", "http://there")
+    order = [lease(studio, Place("http://there", staffed=staffed)) for _ in range(3)]
+    assert [one and one.cut_key[-5:] for one in order] == ["c0020", "c0030", "c0010"]
 
 
 def test_projects_share_a_server_and_priority_goes_before(studio: Studio) -> None:
