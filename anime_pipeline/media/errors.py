@@ -15,3 +15,7 @@ class MissingMediaError(MediaError):
 
 class DamagedMediaError(MediaError):
     """A media file is cut short, or holds other bytes than its name says."""
+
+
+class UnreachableStoreError(MediaError):
+    """A media store elsewhere cannot be reached, or fails; nothing is known of its files."""

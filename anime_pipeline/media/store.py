@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import tempfile
 import time
 import uuid
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -17,12 +19,19 @@ from typing import IO, Any, BinaryIO, cast
 import fsspec  # type: ignore[import-untyped]
 
 from anime_pipeline.media.atomic import make_folder, whole_file
-from anime_pipeline.media.errors import DamagedMediaError, MediaError, MissingMediaError
+from anime_pipeline.media.errors import (
+    DamagedMediaError,
+    MediaError,
+    MissingMediaError,
+    UnreachableStoreError,
+)
 from anime_pipeline.settings import Settings
 
 _BLOCK = 1 << 20
 YOUNG_SECONDS = 3600.0
 """A file stored less than this ago may not be named in the database yet; nobody removes it."""
+UNUSED_SECONDS = 7 * 86_400.0
+"""A copy of a file elsewhere that was not asked for in so long is fetched again when it is."""
 _INCOMING = ".incoming"
 _FEW = 256
 # There a put shows the whole object or none, and a move would be a second copy.
@@ -57,6 +66,8 @@ class MediaStore:
     A file under its final name is whole: it is written under another name, brought to the disk and then
     renamed (on object stores, put at once). ``cache`` is the folder that files are fetched to when the store
     is not a local folder.
+
+    Every method raises :class:`UnreachableStoreError` where a store elsewhere fails.
     """
 
     def __init__(self, root_url: str, cache: Path | None = None) -> None:
@@ -64,7 +75,11 @@ class MediaStore:
         local = root_url.removeprefix("file://").removeprefix("local://")
         self._folder = None if "://" in local else Path(local).expanduser().absolute()
         if self._folder is None:
-            self._filesystem, self._root = fsspec.core.url_to_fs(root_url)
+            with self._reached():
+                self._filesystem, self._root = fsspec.core.url_to_fs(root_url)
+            # Other machines store and remove files too; as an argument, not every filesystem would take it.
+            self._filesystem.dircache.use_listings_cache = False
+            self._filesystem.invalidate_cache()
         key = hashlib.sha256(root_url.encode()).hexdigest()[:16]
         self._cache = cache or Path(tempfile.gettempdir()) / "anime-pipeline-media" / key
 
@@ -105,9 +120,9 @@ class MediaStore:
         try:
             if self._folder is not None:
                 return os.listdir(self._folder / folder)  # noqa: PTH208 (no object for each of many files)
-            key = self._key(folder)
-            self._filesystem.invalidate_cache(key)
-            return [str(path).rpartition("/")[2] for path in self._filesystem.ls(key, detail=False)]
+            with self._reached():
+                listed = self._filesystem.ls(self._key(folder), detail=False)
+            return [str(path).rpartition("/")[2] for path in listed]
         except FileNotFoundError:
             return []
 
@@ -117,7 +132,8 @@ class MediaStore:
         try:
             if self._folder is not None:
                 return (self._folder / location).open("rb")
-            return cast(BinaryIO, self._filesystem.open(self._key(location), "rb"))
+            with self._reached():
+                return cast(BinaryIO, self._filesystem.open(self._key(location), "rb"))
         except FileNotFoundError:
             raise self._missing(location) from None
 
@@ -130,10 +146,12 @@ class MediaStore:
                 raise self._missing(location)
             return path
         cached = self._cache / location
-        if not cached.is_file():
-            with self.open(sha256, suffix) as source, whole_file(cached) as temporary:
+        try:
+            os.utime(cached)  # used now: see forget_copies
+        except FileNotFoundError:
+            with self._reached(), self.open(sha256, suffix) as source, whole_file(cached) as temporary:
                 if _copy(source, temporary) != sha256:
-                    raise self._damaged(location)
+                    raise self._damaged(location) from None
         return cached
 
     def verify(self, sha256: str, suffix: str) -> None:
@@ -141,7 +159,7 @@ class MediaStore:
 
         Raises :class:`MissingMediaError` or :class:`DamagedMediaError`.
         """
-        with self.open(sha256, suffix) as source:
+        with self._reached(), self.open(sha256, suffix) as source:
             if _sha256(source)[0] != sha256:
                 raise self._damaged(location_of(sha256, suffix))
 
@@ -161,7 +179,8 @@ class MediaStore:
             return 0
         if self._age(location) < young_seconds:
             return None
-        self._filesystem.rm_file(self._key(location))
+        with self._reached():
+            self._filesystem.rm_file(self._key(location))
         return size
 
     def _remove_local(self, path: Path, young_seconds: float) -> int | None:
@@ -182,19 +201,34 @@ class MediaStore:
         return state.st_size
 
     def leftovers(self, older_than_seconds: float = 86_400.0) -> list[Path]:
-        """What killed writers left unfinished in a local store."""
+        """What killed writers left unfinished; of a store elsewhere, that tells times, by place in it."""
         if self._folder is None:
-            return []
+            left = [f"{_INCOMING}/{name}" for name in self._listed(_INCOMING)]
+            return [Path(one) for one in left if older_than_seconds < self._age(one) < float("inf")]
         limit = time.time() - older_than_seconds
         unfinished = (self._folder / _INCOMING).glob(".*.part*")
         return sorted(path for path in unfinished if path.stat().st_mtime < limit)
 
     def remove_leftovers(self, older_than_seconds: float = 86_400.0) -> int:
-        """Remove what killed writers left unfinished in a local store; the number of files removed."""
+        """Remove what killed writers left unfinished; the number of files removed."""
         leftovers = self.leftovers(older_than_seconds)
         for path in leftovers:
-            path.unlink(missing_ok=True)
+            if self._folder is not None:
+                path.unlink(missing_ok=True)
+                continue
+            with self._reached(), suppress(FileNotFoundError):
+                self._filesystem.rm_file(self._key(str(path)))
         return len(leftovers)
+
+    def forget_copies(self, unused_seconds: float = UNUSED_SECONDS) -> int:
+        """Remove copies of files elsewhere that nobody has asked for in so long; the number removed."""
+        limit, removed = time.time() - unused_seconds, 0
+        for path in self._cache.rglob("*.*"):
+            with suppress(FileNotFoundError):  # another process has just named or removed it
+                if path.stat().st_mtime < limit:
+                    path.unlink()
+                    removed += 1
+        return removed
 
     def _put(self, source: BinaryIO, suffix: str, name: str) -> StoredFile:
         sha256, size = _sha256(source)
@@ -210,18 +244,28 @@ class MediaStore:
             with whole_file(self._folder / location, self._folder / _INCOMING) as temporary:
                 _require(_copy(source, temporary) == sha256, name)
             return
-        key = self._key(location)
-        self._filesystem.makedirs(key.rsplit("/", 1)[0], exist_ok=True)
-        direct = not _ATOMIC_PROTOCOLS.isdisjoint(_protocols(self._filesystem))
-        target = key if direct else self._key(f"{_INCOMING}/{uuid.uuid4().hex}")
-        if not direct:
-            self._filesystem.makedirs(target.rsplit("/", 1)[0], exist_ok=True)
         with tempfile.TemporaryDirectory() as folder:
             copy = Path(folder) / "file"
             _require(_copy(source, copy) == sha256, name)
-            self._filesystem.put_file(str(copy), target)
-        if not direct:
-            self._filesystem.mv(target, key)
+            with self._reached():
+                self._send(copy, self._key(location))
+
+    def _send(self, copy: Path, key: str) -> None:
+        """Bring a local file to a store elsewhere, under its name only when it is whole."""
+        files = self._filesystem
+        files.makedirs(key.rsplit("/", 1)[0], exist_ok=True)
+        if not _ATOMIC_PROTOCOLS.isdisjoint(_protocols(files)):
+            files.put_file(str(copy), key)
+            return
+        incoming = self._key(f"{_INCOMING}/{uuid.uuid4().hex}")
+        files.makedirs(incoming.rsplit("/", 1)[0], exist_ok=True)
+        try:
+            files.put_file(str(copy), incoming)
+            files.mv(incoming, key)
+        except Exception:
+            with suppress(Exception):  # what failed first is told
+                files.rm_file(incoming)
+            raise
 
     def _made_young(self, location: str) -> bool:
         """Have a file that is stored again count as new; False where it must be written for that."""
@@ -235,21 +279,43 @@ class MediaStore:
 
     def _age(self, location: str) -> float:
         """Seconds since a file of a remote store was written, endless where it does not tell."""
-        try:
-            return time.time() - float(self._filesystem.modified(self._key(location)).timestamp())
-        except (NotImplementedError, AttributeError):
-            return float("inf")
+        with self._reached():
+            try:
+                return time.time() - float(self._filesystem.modified(self._key(location)).timestamp())
+            except (NotImplementedError, AttributeError):
+                return float("inf")
 
     def _size(self, location: str) -> int | None:
         try:
             if self._folder is not None:
                 return (self._folder / location).stat().st_size
-            return int(self._filesystem.info(self._key(location))["size"])
+            with self._reached():
+                return int(self._filesystem.info(self._key(location))["size"])
         except FileNotFoundError:
             return None
 
     def _key(self, location: str) -> str:
         return f"{str(self._root).rstrip('/')}/{location}"
+
+    @contextmanager
+    def _reached(self) -> Iterator[None]:
+        """Tell in words what a filesystem elsewhere raises: each kind has exceptions of its own."""
+        try:
+            yield
+        except (MediaError, FileNotFoundError):
+            raise
+        except ImportError as error:
+            raise UnreachableStoreError(
+                f"the media store {self.name} needs a package that is not installed: {error}",
+                "install it beside anime_pipeline, or set ANIME_MEDIA_URL to another place",
+            ) from None
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+                raise  # this machine's disk: what is fetched is copied there
+            raise UnreachableStoreError(
+                f"the media store {self.name} does not answer as it should: {error or type(error).__name__}",
+                "see that ANIME_MEDIA_URL names it as fsspec does and that it can be reached, then try again",
+            ) from error
 
     def _missing(self, location: str) -> MissingMediaError:
         return MissingMediaError(

@@ -18,7 +18,12 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from anime_pipeline.media.errors import DamagedMediaError, MediaError, MissingMediaError
+from anime_pipeline.media.errors import (
+    DamagedMediaError,
+    MediaError,
+    MissingMediaError,
+    UnreachableStoreError,
+)
 from anime_pipeline.media.store import MediaStore, location_of
 from anime_pipeline.settings import Settings
 
@@ -35,6 +40,19 @@ class SharedDisk(MemoryFileSystem):
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
         return str(super()._strip_protocol(path.removeprefix("shareddisk://")))
+
+    def ls(self, path: str, detail: bool = True, **options: object) -> list[object]:
+        """As filesystems of networks do: what was listed once is remembered."""
+        path = self._strip_protocol(path)
+        entries = self.dircache[path] if path in self.dircache else super().ls(path, detail=True)
+        self.dircache[path] = entries
+        return entries if detail else [entry["name"] for entry in entries]
+
+    def info(self, path: str, **options: object) -> dict[str, object]:
+        """From what is remembered, where its folder was listed: then a file that came later is not there."""
+        path = self._strip_protocol(path)
+        known = self._ls_from_cache(path)
+        return known[0] if known else dict(super().info(path, **options))
 
 
 fsspec.register_implementation("shareddisk", SharedDisk, clobber=True)
@@ -241,3 +259,64 @@ def test_a_file_that_is_stored_again_is_young(tmp_path: Path) -> None:
     os.utime(path, (1, 1))
     assert store.remove(stored.sha256, ".mp4") == len(b"a film")
     assert store.leftovers(0) == []
+
+
+def test_what_another_machine_stored_is_seen(tmp_path: Path) -> None:
+    """No listing is remembered: the disk is not ours alone."""
+    ours, theirs = (MediaStore("shareddisk://shared", tmp_path / name) for name in ("ours", "theirs"))
+    data = next(bytes([n]) for n in range(256) if hashlib.sha256(bytes([n])).hexdigest()[:2] == SHA256[:2])
+    many = {hashlib.sha256(bytes([n, n])).hexdigest() + ".png" for n in range(256)} | {f"{SHA256}.png"}
+    assert ours.put_bytes(data, ".png").location[:2] == SHA256[:2]
+    assert ours.present(many) == set()
+    theirs.put_bytes(DATA, ".png")
+    assert ours.exists(SHA256, ".png")
+    assert ours.present(many) == {f"{SHA256}.png"}
+    fsspec.filesystem("shareddisk").store.clear()
+
+
+@pytest.mark.parametrize("step", ["makedirs", "put_file", "mv", "info", "modified"])
+def test_a_store_that_fails_is_told_of_and_left_clean(
+    step: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = MediaStore("shareddisk://failing", tmp_path / "cache")
+    filesystem = fsspec.filesystem("shareddisk")
+    whole = filesystem.put_file
+
+    def fail(*arguments: object, **options: object) -> None:
+        if step == "put_file":
+            whole(*arguments, **options)  # some bytes were there by then
+        raise ConnectionResetError("connection reset by peer")
+
+    if step == "modified":
+        store.put_bytes(DATA, ".png")
+    with monkeypatch.context() as broken:
+        broken.setattr(filesystem, step, fail)
+        with pytest.raises(UnreachableStoreError, match=r"shareddisk://failing .*connection reset") as told:
+            store.put_bytes(DATA, ".png")
+    assert "ANIME_MEDIA_URL" in str(told.value.remedy)
+    assert filesystem.find("/failing/.incoming") == []
+    assert store.put_bytes(DATA, ".png").location in filesystem.find("/failing")[0]
+    filesystem.store.clear()
+
+
+@pytest.mark.parametrize(
+    ("url", "said"), [("nothing://bucket", "Protocol not known"), ("ftp://127.0.0.1:9/x", "refused")]
+)
+def test_a_place_that_is_none_is_a_mistake_in_words(url: str, said: str) -> None:
+    with pytest.raises(UnreachableStoreError, match=said):
+        MediaStore(url).put_bytes(DATA, ".png")
+
+
+def test_what_is_left_elsewhere_goes_with_its_time(tmp_path: Path) -> None:
+    """Unfinished uploads of killed writers, and copies that nobody asked for again."""
+    store = MediaStore("shareddisk://left", tmp_path / "cache")
+    stored = store.put_bytes(DATA, ".png")
+    fsspec.filesystem("shareddisk").pipe("/left/.incoming/half", b"half")
+    copy = store.local_path(stored.sha256, ".png")
+    os.utime(copy, (1, 1))
+    store.local_path(stored.sha256, ".png")
+    assert (store.remove_leftovers(3600), store.forget_copies()) == (0, 0)
+    os.utime(copy, (1, 1))
+    assert (store.remove_leftovers(-1), store.forget_copies()) == (1, 1)
+    assert store.local_path(stored.sha256, ".png").read_bytes() == DATA
+    fsspec.filesystem("shareddisk").store.clear()
