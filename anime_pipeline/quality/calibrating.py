@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,7 +29,7 @@ from anime_pipeline.quality.errors import CalibrationError
 from anime_pipeline.quality.phases import load_phases
 from anime_pipeline.quality.pictures import keep_picture, readable_picture
 from anime_pipeline.quality.references import load_enrolled, references_sha256, stacked
-from anime_pipeline.quality.separation import Separation, hash_of, separate_identities, separate_styles
+from anime_pipeline.quality.separation import Separation, separate_identities, separate_styles
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.pictures import stored_sha256
 
@@ -115,9 +116,10 @@ def calibrate_style(session: Session, settings: Settings, project: str, backend:
         return np.stack(found) if found else np.zeros((0, 1), np.float32)
 
     names = [f"approved {sha256}" for sha256 in approved] + [f"other {sha256}" for sha256 in others]
-    separation = separate_styles(backend, embedded(approved), embedded(others), names)
+    references = hashlib.sha256("\n".join(names).encode()).hexdigest()
+    separation = separate_styles(backend, embedded(approved), embedded(others), references)
     pictures = [dict(zip(("role", "sha256"), name.split(), strict=True)) for name in names]
-    return _keep(session, settings, profile, "style", backend, weights, hash_of(names), pictures, separation)
+    return _keep(session, settings, profile, "style", backend, weights, references, pictures, separation)
 
 
 def _weights(subject: Subject, backend: str, names: tuple[str, ...], settings: Settings) -> str:

@@ -225,7 +225,7 @@ def _ruling(
     if needed == 1 and total == 1:
         names = ", ".join(failing.metric for failing in cuts[0].failing)
         return ("passed", "the take passes every metric") if passed else ("failed", f"the take fails {names}")
-    share = f"{passed} of {total} cuts pass every metric; {phase.pass_rate:.0%} must"
+    share = f"{passed} of {total} cuts pass every metric; {phase.pass_rate * 100:g}% must"
     return ("passed" if passed >= phase.pass_rate * total - 1e-9 else "failed"), share
 
 

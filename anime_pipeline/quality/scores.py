@@ -175,6 +175,17 @@ def require_binding_gates(session: Session, episode_key: str) -> list[Verdict]:
     return [require_gate(session, episode_key, phase) for phase in binding_phases(session, episode_key)]
 
 
+def shut_gates(session: Session, episode_keys: Iterable[str]) -> dict[str, GateNotPassedError]:
+    """Why the film of each of these episodes waits; one whose gates are open is left out."""
+    shut = {}
+    for key in episode_keys:
+        try:
+            require_binding_gates(session, key)
+        except GateNotPassedError as error:
+            shut[key] = error
+    return shut
+
+
 def require_same_gates(session: Session, verdicts: Iterable[Verdict]) -> None:
     """Raise ``GateNotPassedError`` where what these gates judged has changed since they were asked.
 

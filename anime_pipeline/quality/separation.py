@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,14 +80,14 @@ def separate_styles(
     backend: str,
     approved: npt.NDArray[np.float32],
     others: npt.NDArray[np.float32],
-    picture_names: Sequence[str],
+    references_sha256: str,
 ) -> Separation:
     """Each approved picture against the prototype of the others, and pictures of other styles against it.
 
     ``approved`` and ``others`` are unit embeddings. Raises StyleReferenceError for too few pictures, and
     where the two cannot be told apart at all.
     """
-    style = style_reference(backend, approved, others, picture_names)
+    style = style_reference(backend, approved, others, references_sha256)
     same, different = left_out_cosines(approved), style.cosines(others)
     scale = {
         "prototype": list(style.prototype),
@@ -104,8 +103,3 @@ def separate_styles(
         style.auc,
         scale,
     )
-
-
-def hash_of(names: Sequence[str]) -> str:
-    """The hash of references in any order."""
-    return hashlib.sha256("\n".join(sorted(names)).encode()).hexdigest()

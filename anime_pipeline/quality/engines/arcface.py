@@ -23,6 +23,7 @@ from anime_pipeline.quality.engines.torch_runtime import in_batches, onnx_provid
 from anime_pipeline.quality.engines.weights import verified_paths, weights_sha256
 
 WEIGHTS = ("buffalo_l",)
+LEAST_CONFIDENCE = 0.5
 DETECTION_SIDE = 640  # insightface 2 looks at two sizes unless it is told one
 CROPS_AT_ONCE = 64
 SETTINGS: dict[str, object] = {"detection_side": DETECTION_SIDE}
@@ -92,7 +93,7 @@ def _loaded(files: Sequence[Path]) -> ArcFace:
     analysis = app.FaceAnalysis(
         name=folder.name, allowed_modules=["detection", "recognition"], providers=onnx_providers()
     )
-    analysis.prepare(ctx_id=0, det_size=(DETECTION_SIDE, DETECTION_SIDE))
+    analysis.prepare(0, det_thresh=LEAST_CONFIDENCE, det_size=(DETECTION_SIDE, DETECTION_SIDE))
     return ArcFace(analysis, align.norm_crop, sum(file.stat().st_size for file in files), folder)
 
 

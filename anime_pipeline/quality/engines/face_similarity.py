@@ -161,8 +161,9 @@ class Likenesses:
             details["calibration"] = self.calibration.as_details()
         missing = [name for name in characters if float(characters[name]["coverage"] or 0) < LEAST_COVERAGE]
         if missing:
+            looks = len(self.looks)
             reason = ", ".join(
-                f"{name} was found in {float(characters[name]['coverage'] or 0):.0%} of the frames"
+                f"{name} was found in {sum(name in look for look in self.looks.values())} of {looks} frames"
                 for name in missing
             )
             return Score(
@@ -170,7 +171,7 @@ class Likenesses:
                 "not_measurable",
                 self.provenance,
                 details=details,
-                reason=f"{reason}; {LEAST_COVERAGE:.0%} are needed",
+                reason=f"{reason}; {LEAST_COVERAGE:.0%} of them are needed",
                 remedy="look at the take and decide",
             )
         worst = min(float(entry["similarity"] or 0) for entry in characters.values())

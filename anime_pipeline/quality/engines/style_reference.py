@@ -8,8 +8,6 @@ approved pictures, each against the prototype of the others, is 0.85, and the mo
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +17,7 @@ from anime_pipeline.errors import UserError
 from anime_pipeline.quality.engines.calibration import Calibration, auc
 
 FEWEST = 3  # approved pictures, so that each can be left out against two others
+LEAST_SPREAD = 1e-6  # of cosines, which float32 embeddings hardly tell from none
 AT_NEGATIVES, AT_APPROVED, AT_BEST = 0.50, 0.85, 1.0
 
 
@@ -65,12 +64,12 @@ def style_reference(
     backend: str,
     approved: npt.NDArray[np.float32],
     negatives: npt.NDArray[np.float32],
-    picture_sha256s: Sequence[str],
+    references_sha256: str,
 ) -> StyleReference:
     """The reference of approved and other pictures, unit embeddings N × width and M × width.
 
-    Raises :class:`StyleReferenceError` for fewer than three approved pictures, for no others, and where the
-    others are as near to the style as the approved ones.
+    Raises :class:`StyleReferenceError` for fewer than three approved pictures, for no others, where the
+    others are as near to the style as the approved ones, and where all of these are the same.
     """
     if len(approved) < FEWEST or len(negatives) == 0:
         raise StyleReferenceError(
@@ -82,13 +81,18 @@ def style_reference(
     prototype = _unit(approved.astype(np.float64).sum(axis=0))
     others = negatives.astype(np.float64) @ prototype
     low, near, best = float(np.median(others)), float(np.percentile(left_out, 10)), float(left_out.max())
-    if not low < near < best:
+    if not low < near:
         raise StyleReferenceError(
             f"the approved pictures cannot be told from the others: cosine {near:.3f} against {low:.3f}",
             "see that the approved pictures share a style and the others do not",
         )
-    sha256 = hashlib.sha256("".join(sorted(picture_sha256s)).encode()).hexdigest()
-    return StyleReference(backend, tuple(prototype.tolist()), low, near, best, sha256, auc(left_out, others))
+    if best - near < LEAST_SPREAD:
+        raise StyleReferenceError(
+            f"{backend} sees the approved pictures as one and the same: nothing says how close is close",
+            "approve pictures of the style that show different things",
+        )
+    separation = auc(left_out, others)
+    return StyleReference(backend, tuple(prototype.tolist()), low, near, best, references_sha256, separation)
 
 
 def left_out_cosines(approved: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

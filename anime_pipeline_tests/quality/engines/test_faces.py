@@ -126,7 +126,7 @@ def test_coverage_decides(without: int, state: str) -> None:
 def test_one_face_for_two_leaves_one_missing() -> None:
     score = likeness([[COLOURS["Mika"]]] * 5)
     assert score.state == "not_measurable"
-    assert "Kon was found in 0% of the frames" in (score.reason or "")
+    assert "Kon was found in 0 of 5 frames; 80% of them are needed" in (score.reason or "")
 
 
 def test_a_cut_without_cast_or_a_character_without_pictures(tmp_path: Path) -> None:
