@@ -66,13 +66,17 @@ class Part:
         return self.last - self.first + 1
 
 
-def file_answer(request: Request, store: MediaStore, file: MediaFile) -> Response:
+def file_answer(
+    request: Request, store: MediaStore, file: MediaFile, *, is_named_by_hash: bool = False
+) -> Response:
     """A stored file. HEAD gets the headers; If-None-Match, Range and If-Range are heeded.
 
-    Raises a problem: 410 for a file that the store has lost or dropped, 416 for a range outside it.
+    ``is_named_by_hash``: the address can't ever lead to another file. Raises a problem: 410 for a file that the store has lost or dropped, 416 for a range outside it.
     """
     tag = f'"{file.sha256}"'
     headers = _headers(tag, TYPES.get(file.suffix, OTHER), file.sha256[:16] + file.suffix)
+    if is_named_by_hash:
+        headers["Cache-Control"] = "private, max-age=31536000, immutable"
     if is_fresh(request.headers.get("if-none-match"), tag):
         return Response(status_code=304, headers=headers)
     part = _part(request, file.bytes, tag)
@@ -107,8 +111,9 @@ def _headers(tag: str, kind: str, name: str) -> dict[str, str]:
         "Content-Type": kind,
         "ETag": tag,
         "Accept-Ranges": "bytes",
-        # What a hash names never changes; a key is still asked for, so no shared cache may keep it.
-        "Cache-Control": "private, max-age=31536000, immutable",
+        # A key is asked for, so no shared cache may keep it. The newest contact sheet of a scope is another
+        # one tomorrow, and job 7 of a home that is made anew another job: the browser asks by the ETag.
+        "Cache-Control": "private, no-cache",
         "Content-Disposition": f'{"inline" if inline else "attachment"}; filename="{name}"',
         "Content-Security-Policy": "default-src 'none'; sandbox; frame-ancestors 'none'",
     }

@@ -67,11 +67,10 @@ export const send = async (path, body = {}, method = "POST") => {
   return answer.status === 204 ? null : answer.json();
 };
 
-/** A file's type and an address for it that needs no header of its own; of a film's frame also its number. */
+/** A file's type and an address for it that needs no header of its own. */
 export async function file(path) {
-  const answer = await ask(path);
-  const blob = await answer.blob();
-  return { type: blob.type, url: URL.createObjectURL(blob), frame: answer.headers.get("X-Frame") };
+  const blob = await (await ask(path)).blob();
+  return { type: blob.type, url: URL.createObjectURL(blob) };
 }
 
 /** Calls `heard` with each event of each job until the page is left; `told` with whether it listens. */

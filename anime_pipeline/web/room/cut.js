@@ -152,7 +152,7 @@ function verdict(view, takes, [quality, other]) {
       make("p", {}, other ? `Take ${takes[index].take_number} ` : "", pill(one.verdict ?? "not judged"), ` ${one.reason ?? ""}`)),
     make("table", {}, heads, ...rows),
     unmeasured(quality),
-    quality.failing.length ? worst(view, takes[0]) : null);
+    worst(view, quality));
 }
 
 function valueCell(score) {
@@ -170,12 +170,15 @@ function unmeasured(quality) {
       ...(score.remedy ? [make("br"), make("code", {}, score.remedy)] : []))));
 }
 
-function worst(view, take) {
-  const frame = picture(`/api/anime/jobs/${take.job_id}/worst-frame`, "the worst frame", "");
-  const words = make("p", { className: "quiet" }, "The worst frame ");
-  frame.addEventListener("filled", ({ detail: number }) => words.append(
-    make("button", { onclick: () => view.screening.goTo(Number(number)), title: "Go to it in the film" }, `frame ${number}`)));
-  return make("div", {}, words, frame);
+/** Where the first metric that fails is worst; those of the whole take are worst nowhere. */
+function worst(view, quality) {
+  const failed = quality.failing.find((one) => one.worst_frame !== null);
+  if (!failed) return null;
+  const go = () => view.screening.goTo(failed.worst_frame);
+  return make("div", {},
+    make("p", { className: "quiet" }, `The worst frame, by ${failed.metric.replaceAll("_", " ")}: `,
+      make("button", { onclick: go, title: "Go to it in the film" }, `frame ${failed.worst_frame}`)),
+    picture(`/api/anime/jobs/${quality.job_id}/frames/${failed.worst_frame}`, "the worst frame"));
 }
 
 function actions(view, one, held) {

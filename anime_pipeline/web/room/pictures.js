@@ -11,7 +11,7 @@ const drawn = new IntersectionObserver((entries) => {
 
 async function fill(frame) {
   try {
-    const { type, url, frame: number } = await file(frame.dataset.path);
+    const { type, url } = await file(frame.dataset.path);
     if (!frame.isConnected) return URL.revokeObjectURL(url); // replaced while it was fetched
     const shown = document.createElement(type.startsWith("video/") ? "video" : "img");
     if (shown.tagName === "VIDEO") Object.assign(shown, { loop: true, muted: true, autoplay: true, controls: true, playsInline: true });
@@ -19,7 +19,7 @@ async function fill(frame) {
     shown.src = url;
     frame.addEventListener("removed", () => URL.revokeObjectURL(url), { once: true });
     frame.replaceChildren(shown);
-    frame.dispatchEvent(new CustomEvent("filled", { detail: number }));
+    frame.dispatchEvent(new Event("filled"));
   } catch (error) {
     frame.textContent = error.message;
   }

@@ -10,7 +10,7 @@ from typing import Annotated
 from fastapi import Path, Query, Request, Response
 from PIL import Image
 from pydantic import Field
-from sqlalchemy import select, text
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import Delivery, Measurement, MediaFile, PhaseMetric
@@ -18,6 +18,7 @@ from anime_pipeline.delivery.sheets import build_contact_sheet
 from anime_pipeline.media.errors import MissingMediaError
 from anime_pipeline.media.film import Frame, iter_frames
 from anime_pipeline.media.store import MediaStore
+from anime_pipeline.quality.job_quality import quality_of
 from anime_pipeline.quality.phases import PHASES
 from anime_pipeline.rendering.takes import TakeFile, take_files
 from anime_pipeline.settings import Settings
@@ -62,7 +63,7 @@ def read_media(sha256: Sha256, request: RequestOf, db: Db, settings: SettingsOf)
     file = db.get(MediaFile, sha256)
     if file is None:
         raise not_found("media file", sha256)
-    return file_answer(request, MediaStore.of(settings), file)
+    return file_answer(request, MediaStore.of(settings), file, is_named_by_hash=True)
 
 
 @router.head("/jobs/{job_id}/film", include_in_schema=False)
@@ -205,16 +206,10 @@ def _frames(store: MediaStore, files: list[TakeFile]) -> Iterator[Frame]:
 
 
 def _failed_frame(session: Session, job_id: int) -> int | None:
-    """The worst frame of the first metric that the take's newest verdict names as failed."""
-    failing = session.scalar(
-        text(
-            "SELECT failing FROM studio.gate_verdicts WHERE job_id = :job_id AND scope = 'cut' "
-            "ORDER BY id DESC LIMIT 1"
-        ),
-        {"job_id": job_id},
-    )
-    frames = [entry.get("worst_frame") for entry in failing or []]
-    return next((int(frame) for frame in frames if frame is not None), None)
+    """The worst frame of the first metric that the take fails as its phase asks now, and that has one."""
+    quality = quality_of(session, [job_id]).get(job_id)
+    failing = quality.judgement.failing if quality and quality.judgement else ()
+    return next((one.worst_frame for one in failing if one.worst_frame is not None), None)
 
 
 def _worst_frame(session: Session, job_id: int, metric: str) -> int | None:
