@@ -71,7 +71,8 @@ def file_answer(
 ) -> Response:
     """A stored file. HEAD gets the headers; If-None-Match, Range and If-Range are heeded.
 
-    ``is_named_by_hash``: the address can't ever lead to another file. Raises a problem: 410 for a file that the store has lost or dropped, 416 for a range outside it.
+    ``is_named_by_hash``: the address can't ever lead to another file. Raises a problem: 410 for a file that
+    the store has lost or dropped, 416 for a range outside it.
     """
     tag = f'"{file.sha256}"'
     headers = _headers(tag, TYPES.get(file.suffix, OTHER), file.sha256[:16] + file.suffix)
