@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from dataclasses import dataclass, field
 from typing import Any
@@ -61,11 +62,20 @@ class Target:
         return self.follow(self.submit(graph), output)
 
     def hold(self) -> str:
-        """Keep the server busy for some seconds; the id of the prompt that does."""
+        """Keep the server busy for some seconds; the id of the prompt that does, when it runs.
+
+        A real server may still be at the one before: it looks only between nodes whether to stop.
+        """
+        graph = picture_graph(self.prefix(), uuid.uuid4().int % 2**64, size=1024, batch=64)
         if self.preview is not None:
             self.tell("slow", match="contract-hold", seconds=20)
-            return self.submit(picture_graph(f"contract-hold-{uuid.uuid4().hex}"))
-        return self.submit(picture_graph(self.prefix(), uuid.uuid4().int % 2**64, size=1024, batch=64))
+            graph = picture_graph(f"contract-hold-{uuid.uuid4().hex}")
+        held = self.submit(graph)
+        give_up = time.monotonic() + 60
+        while held not in self.client.queue()[0]:
+            assert time.monotonic() < give_up, "the server does not come to it"
+            time.sleep(0.05)
+        return held
 
     def post(self, graph: Graph, **body: Any) -> dict[str, Any]:
         """Post a graph with fields that our client does not use."""
