@@ -21,13 +21,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from anime_pipeline.errors import UserError
-from anime_pipeline.rendering.canonical import sha256_of
+from anime_pipeline.rendering.canonical import canonical_json, sha256_of
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import CutKind
+from anime_pipeline.story.wording import field_text, words_for
+from anime_pipeline.story.yaml_reading import Document, Problem, UnreadableYamlError, read_yaml
 
 Graph = dict[str, dict[str, Any]]
 """Node id → ``{"class_type": …, "inputs": {…}, "_meta": {"title": …}}``."""
@@ -41,6 +42,9 @@ SLOTS = (
 
 LISTS = ("loras",)
 """Slots whose value is a list."""
+
+NUMBERS = ("seed", "width", "height", "frames", "fps")
+"""Slots whose value is a whole number."""
 
 SCALED = ("anchor_weight",)
 """Slots whose value is a factor on the number that the graph has there."""
@@ -95,7 +99,7 @@ class Sidecar(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     description: str
-    serves: tuple[CutKind, ...] = Field(min_length=1)
+    serves: Annotated[tuple[CutKind, ...], BeforeValidator(_as_list), Field(min_length=1)]
     output: Literal["image", "video"]
     burns_subtitles: bool = False
     slots: dict[str, Annotated[tuple[Target, ...], BeforeValidator(_as_list)]]
@@ -130,10 +134,10 @@ class Template:
         found = self._ids.get(title, [])
         if len(found) == 1:
             return found[0]
-        titles = ", ".join(sorted({title_of(node) for node in self.graph.values()}))
         raise TemplateError(
-            f"workflow {self.name}: {len(found) or 'no'} nodes have the title “{title}”",
-            f"name each node of the sidecar once in the graph; its titles are: {titles}",
+            f"{len(found) or 'no'} nodes have the title “{title}”",
+            "name each node of the sidecar once in the graph; its titles are: "
+            + ", ".join(sorted(self._ids)),
         )
 
 
@@ -186,22 +190,24 @@ class TemplateLibrary:
 def read_template(path: Path) -> Template:
     """Read and check ``<name>.json`` with its ``<name>.yaml``; raises :class:`TemplateError`."""
     template = Template(path.stem, read_graph(path), _read_sidecar(path.with_suffix(".yaml")))
-    mistakes = list(_mistakes(template))
+    mistakes, remedies = list(_mistakes(template)), {f"mend {path.with_suffix('.yaml')}"}
     if mistakes:
-        raise TemplateError(
-            f"workflow {template.name}: " + "; ".join(mistakes), f"mend {path.with_suffix('.yaml')}"
-        )
+        said = "; ".join(str(one) for one in mistakes)
+        remedies |= {one.remedy for one in mistakes if isinstance(one, TemplateError) and one.remedy}
+        raise TemplateError(f"workflow {template.name}: {said}", "; ".join(sorted(remedies, reverse=True)))
     return template
 
 
 def read_graph(path: Path) -> Graph:
     """A graph in API format; a file in ComfyUI's UI format is recognised and refused."""
     try:
-        graph = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise TemplateError(f"{path} is missing", "put the exported graph beside its .yaml") from None
-    except (ValueError, UnicodeDecodeError) as error:
-        raise TemplateError(f"{path} is not JSON: {error}") from None
+        graph = json.loads(_text_of(path, "put the exported graph beside its .yaml"))
+        if b"\\u0000" in canonical_json(graph):
+            raise ValueError("it holds a NUL")
+    except (ValueError, RecursionError) as error:
+        raise TemplateError(
+            f"{path} is not JSON that can be stored: {error}", "export it again with Workflow → Export (API)"
+        ) from None
     if isinstance(graph, dict) and isinstance(graph.get("nodes"), list):
         raise TemplateError(
             f"{path} is in ComfyUI's UI format, which holds no executable graph",
@@ -230,58 +236,103 @@ def _is_node(node: object) -> bool:
     )
 
 
-def _read_sidecar(path: Path) -> Sidecar:
+def _text_of(path: Path, missing: str) -> str:
+    """The text of a file; ``missing`` says what to do where there is none."""
     try:
-        return Sidecar.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
+        return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
-        raise TemplateError(
-            f"{path} is missing", "write a sidecar that says which input takes which value"
-        ) from None
-    except yaml.YAMLError as error:
-        raise TemplateError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+        raise TemplateError(f"{path} is missing", missing) from None
+    except OSError as error:
+        raise TemplateError(f"{path} cannot be read: {error.strerror}", "check what it is") from None
+    except UnicodeDecodeError:
+        raise TemplateError(f"{path} is not UTF-8 text", "save it as UTF-8") from None
+
+
+def _read_sidecar(path: Path) -> Sidecar:
+    text = _text_of(path, "write a sidecar that says which input takes which value: docs/WORKFLOWS.md")
+    try:
+        document = read_yaml(text)
+        problems = document.problems
+        if not problems:
+            return Sidecar.model_validate(document.data)
+    except UnreadableYamlError as error:
+        problems = [error.problem]
     except ValidationError as error:
-        said = [f"{'.'.join(str(part) for part in e['loc']) or 'file'}: {e['msg']}" for e in error.errors()]
-        raise TemplateError(f"{path}: " + "; ".join(said)) from None
+        problems = list(_problems(document, error))
+    said = "; ".join(
+        f"line {one.line}, {field_text(one.location) or 'file'}: {one.message}" for one in problems
+    )
+    remedies = dict.fromkeys(one.suggestion for one in problems if one.suggestion)
+    raise TemplateError(f"{path}: {said}", "; ".join(remedies) or f"mend {path}")
 
 
-def _mistakes(template: Template) -> Iterator[str]:
-    slots = template.sidecar.slots
-    for slot, targets in slots.items():
+def _problems(document: Document, error: ValidationError) -> Iterator[Problem]:
+    """What is wrong with a sidecar, in a person's words and with its lines."""
+    found = error.errors(include_url=False)
+    for one in found:
+        location = tuple(one["loc"])
+        if any(other is not one and other["loc"][: len(location)] == location for other in found):
+            continue  # a list without its wrong items is called too short as well
+        message, suggestion = words_for(one)
+        if one["type"] == "extra_forbidden":
+            groups: dict[object, type[BaseModel]] = {"slots": Target, "smoother": Setting}
+            group = groups.get(location[0], Sidecar) if len(location) > 1 else Sidecar
+            suggestion = f"known keys are: {', '.join(group.model_fields)}"
+        yield Problem(document.line_of(location), location, message, suggestion)
+
+
+def _mistakes(template: Template) -> Iterator[str | TemplateError]:
+    filled: dict[tuple[str, str], str] = {}
+    for slot, targets in template.sidecar.slots.items():
         if slot not in SLOTS:
             yield f"{slot} is no slot; the slots are {', '.join(SLOTS)}"
         for target in targets:
+            place = (target.node, target.input)
+            if place in filled and target.absent != "keep":
+                yield (
+                    f"input {target.input} of node “{target.node}” has place for one value, and the slots "
+                    f"{filled[place]} and {slot} fill it"
+                )
+            filled[place] = slot
             try:
-                node = template.graph[template.node_id(target.node)]
-                [template.node_id(title) for title in target.also_remove]
-                passed = {title: template.graph[template.node_id(title)] for title in target.bypassed}
+                yield from _mistakes_of(template, slot, target)
             except TemplateError as error:
-                yield str(error).removeprefix(f"workflow {template.name}: ") + f" (slot {slot})"
-                continue
-            if isinstance(node["inputs"].get(target.input), list):
-                yield f"input {target.input} of node “{target.node}” is a link, so slot {slot} cannot fill it"
-            passing = [(title, passed[title], names) for title, names in target.bypassed.items()]
-            for title, through, names in [*passing, (target.node, node, target.chained)]:
-                for name in names:
-                    if not isinstance(through["inputs"].get(name), list):
-                        yield f"input {name} of node “{title}” is no link, so nothing passes it (slot {slot})"
-            if target.chained and slot not in LISTS:
-                yield f"slot {slot} has one value, so no node of it is chained"
-            if slot in LISTS and not target.chained:
-                yield f"slot {slot} has a list: say which inputs are chained from node to node"
-            if slot in SCALED and not _is_number(node["inputs"].get(target.input)):
-                yield f"input {target.input} of node “{target.node}” is no number that {slot} could scale"
-            if target.absent == "keep" and target.input not in node["inputs"]:
-                yield f"node “{target.node}” has no value for {target.input} that slot {slot} could keep"
+                yield TemplateError(f"{error} (slot {slot})", error.remedy)
     for setting in template.sidecar.smoother:
         try:
             own = template.graph[template.node_id(setting.node)]["inputs"].get(setting.input, [])
         except TemplateError as error:
-            yield str(error).removeprefix(f"workflow {template.name}: ") + " (smoother)"
+            yield TemplateError(f"{error} (smoother)", error.remedy)
             continue
         if isinstance(own, list):
             yield f"node “{setting.node}” has no value for {setting.input} that smoother could replace"
-    if "output_prefix" not in slots:
+    if "output_prefix" not in template.sidecar.slots:
         yield "no slot output_prefix: name the filename_prefix of the node that saves the result"
+
+
+def _mistakes_of(template: Template, slot: str, target: Target) -> Iterator[str]:
+    """What is wrong with one target; raises :class:`TemplateError` where a title is not that of one node."""
+    node = template.graph[template.node_id(target.node)]
+    for title in target.also_remove:
+        template.node_id(title)
+    own = node["inputs"].get(target.input)
+    if isinstance(own, list):
+        yield f"input {target.input} of node “{target.node}” is a link, so slot {slot} cannot fill it"
+    for title, names in (*target.bypassed.items(), (target.node, target.chained)):
+        through = template.graph[template.node_id(title)]
+        for name in names:
+            if not isinstance(through["inputs"].get(name), list):
+                yield f"input {name} of node “{title}” is no link, so nothing passes it (slot {slot})"
+    if target.chained and slot not in LISTS:
+        yield f"slot {slot} has one value, so no node of it is chained"
+    if slot in LISTS and not target.chained:
+        yield f"slot {slot} has a list: say which inputs are chained from node to node"
+    if slot in SCALED and not _is_number(own):
+        yield f"input {target.input} of node “{target.node}” is no number that {slot} could scale"
+    if (target.multiple, target.plus) != (1, 0) and slot not in NUMBERS:
+        yield f"slot {slot} is no whole number that multiple or plus could round"
+    if target.absent == "keep" and target.input not in node["inputs"]:
+        yield f"node “{target.node}” has no value for {target.input} that slot {slot} could keep"
 
 
 def _is_number(value: object) -> bool:

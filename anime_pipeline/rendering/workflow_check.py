@@ -38,8 +38,10 @@ class Finding:
 
 def check_workflow(template: Template, object_info: Mapping[str, Any] | None = None) -> list[Finding]:
     """What is wrong with a template that could be read, and with it on a server (its ``/object_info``)."""
-    findings = [*_unlinked(template.graph), *_unsaved(template, object_info or {})]
-    if object_info is not None:
+    findings = [*_unplaced(template), *_unlinked(template.graph), *_unsaved(template, object_info or {})]
+    if object_info is None:
+        findings += _unknown_inputs(template)
+    else:
         runs = executed(template.graph, object_info)
         for node_id, node in template.graph.items():
             if node_id in runs or node["class_type"] not in object_info:
@@ -76,6 +78,43 @@ def origin_of(settings: Settings, name: str) -> str:
     """Whether a workflow is the studio's own, shipped, or its own in place of a shipped one."""
     own, shipped = ((folder / f"{name}.yaml").exists() for folder in (own_folder(settings), SHIPPED))
     return ("own, in place of a shipped one" if shipped else "own") if own else "shipped"
+
+
+def _unplaced(template: Template) -> Iterator[Finding]:
+    """What every cut has and the workflow has no place for."""
+    moving = [kind for kind in template.sidecar.serves if kind != "still"]
+    needed = {
+        "width": template.sidecar.serves,
+        "height": template.sidecar.serves,
+        "frames": moving,
+        "fps": moving,
+    }
+    for slot, kinds in needed.items():
+        if kinds and slot not in template.sidecar.slots:
+            yield Finding(
+                "mistake",
+                f"there is no slot {slot}, so that no {' or '.join(kinds)} cut can be rendered",
+                f"add a slot {slot} to the sidecar that names node and input",
+            )
+    if "seed" not in template.sidecar.slots:
+        yield Finding(
+            "remark",
+            "there is no slot seed, so that each take of a cut shows the same",
+            "add a slot seed to the sidecar, unless nothing in the graph is random",
+        )
+
+
+def _unknown_inputs(template: Template) -> Iterator[Finding]:
+    """Inputs that slots fill and the graph does not have, where no server says whether there are such."""
+    for slot, targets in template.sidecar.slots.items():
+        for target in targets:
+            inputs = template.graph[template.node_id(target.node)]["inputs"]
+            if target.input not in inputs:
+                yield Finding(
+                    "remark",
+                    f"node “{target.node}” has no input {target.input} in the graph (slot {slot})",
+                    f"it has {', '.join(sorted(inputs)) or 'none'}; check with --server",
+                )
 
 
 def _unlinked(graph: Graph) -> Iterator[Finding]:

@@ -118,11 +118,36 @@ def test_what_is_no_graph_is_refused(tmp_path: Path, graph: Any) -> None:
         ({"seed": {"node": "Noise", "input": "image"}}, "input image of node “Noise” is a link"),
         ({"output_prefix": None}, "output_prefix"),
         ({"seed": {"node": "Noise", "inputs": "seed"}}, "slots.seed"),
+        ({"seed": "Noise.seed"}, "must be a group of keys, not 'Noise.seed'"),
         ({"mood": {"node": "Noise", "input": "mood", "absent": "keep"}}, "no value for mood"),
+        ({"mood": {"node": "Noise", "input": "mood", "multiple": 8}}, "mood is no whole number"),
+        ({"height": {"node": "Canvas", "input": "width"}}, "input width of node “Canvas” has place for one"),
     ],
 )
 def test_a_mistake_in_the_sidecar_is_named(tmp_path: Path, slots: dict[str, Any], said: str) -> None:
     assert said in refusal(tmp_path, **with_slots(**slots))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "a\0b", "\ud800"])
+def test_a_value_that_nothing_can_store_is_refused(tmp_path: Path, value: Any) -> None:
+    graph = {**GRAPH, "9": {"class_type": "EmptyImage", "inputs": {"width": value}}}
+    assert "not JSON that can be stored" in refusal(tmp_path, graph)
+
+
+def test_a_sidecar_is_read_as_a_production_is(tmp_path: Path) -> None:
+    """With its lines, each key once, and whatever an editor of Windows puts before it."""
+    path = written(tmp_path)
+    sidecar = path.with_suffix(".yaml")
+    text = sidecar.read_text()
+    sidecar.write_text("\ufeff" + text.replace("serves:\n- still\n", "serves: still\n"), encoding="utf-8")
+    assert read_template(path).sidecar.serves == ("still",)
+    for wrong, said in ((text + "\noutput: image\n", "output is given twice"), ("a: [", "not valid YAML")):
+        sidecar.write_text(wrong)
+        with pytest.raises(TemplateError, match=f"line [0-9]+, .*{said}"):
+            read_template(path)
+    sidecar.write_bytes(b"description: gr\xfcn\n")
+    with pytest.raises(TemplateError, match="not UTF-8"):
+        read_template(path)
 
 
 def test_two_nodes_of_one_title_are_a_mistake_where_the_sidecar_means_one(tmp_path: Path) -> None:

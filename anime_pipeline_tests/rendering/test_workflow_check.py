@@ -111,6 +111,19 @@ def test_what_would_be_rendered_for_nothing_is_a_mistake(tmp_path: Path) -> None
     assert "writes previews only" in said(film, "VHS_VideoCombine", "filename_prefix")[0]
 
 
+def test_what_every_cut_has_needs_a_place(tmp_path: Path) -> None:
+    path = written(tmp_path, serves=["still", "video"], **with_slots(width=None, seed=None))
+    told = findings(path)
+    for slot, kinds in {"width": "still or video", "frames": "video", "fps": "video"}.items():
+        assert f"there is no slot {slot}, so that no {kinds} cut can be rendered" in told["mistake"]
+    assert "there is no slot seed" in told["remark"][0]
+
+
+def test_a_misspelt_input_is_remarked_upon_before_a_server_is_asked(tmp_path: Path) -> None:
+    path = written(tmp_path, **with_slots(mood={"node": "Noise", "input": "moood"}))
+    assert findings(path)["remark"] == ["node “Noise” has no input moood in the graph (slot mood)"]
+
+
 def test_a_link_to_nowhere_needs_no_server_to_be_found(tmp_path: Path) -> None:
     graph = {**GRAPH, "2": {**GRAPH["2"], "inputs": {"image": ["77", 0], "seed": 1}}}
     assert (
