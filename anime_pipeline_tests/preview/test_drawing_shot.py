@@ -15,8 +15,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from anime_pipeline.preview.drawing import ShotLine, draw_shot
+from anime_pipeline.preview.drawing import ShotLine, compose, draw_shot
+from anime_pipeline.preview.drawing.backdrops import PAINTERS, nature
+from anime_pipeline.preview.drawing.backdrops.stage import Stage, Window, parallax_at
+from anime_pipeline.preview.drawing.camera import MARGIN, View
+from anime_pipeline.preview.drawing.clock import Clock
 from anime_pipeline.preview.drawing.cutout import cut_out
+from anime_pipeline.preview.drawing.light import light_for
+from anime_pipeline.preview.drawing.pen import blurred
 from anime_pipeline_tests.preview.drawing_cast import KON, MIKA, SHOT, frames, still
 
 _HASHES = """
@@ -106,3 +112,61 @@ def test_cut_outs_bleed_their_colour_so_that_no_dark_seam_shows() -> None:
         left, top, right, bottom = picture.alpha.getbbox()
         around = np.asarray(picture.colour.crop((left - 1, top - 1, right + 1, bottom + 1))).astype(int)
         assert np.abs(around - (200, 120, 40)).max() < 24
+
+
+def staged(place: str, hour: str, weather: frozenset[str] = frozenset(), height: int = 24) -> Stage:
+    """A place as it is painted in a wide shot."""
+    light = light_for(hour, weather)
+    window = Window(8 / 9, 0.5, 1.0, MARGIN)
+    stage = Stage(16 / 9, height, window, light, place, (), bool(weather & {"rain"}), weather)
+    PAINTERS[place](stage)
+    return stage
+
+
+@pytest.mark.parametrize("place", PAINTERS)
+def test_what_stands_at_a_place_stays_at_every_hour_and_in_all_weather(place: str) -> None:
+    usual = staged(place, "day").rng.bit_generator.state
+    for hour, weather in (("night", {"stars"}), ("dusk", {"rain"}), ("dawn", {"snow", "wind"})):
+        assert staged(place, hour, frozenset(weather)).rng.bit_generator.state == usual
+
+
+def test_the_halo_of_a_lamp_moves_with_the_lamp() -> None:
+    stage = staged("harbour", "night")
+    lighthouse, boats, street = (parallax_at(depth) for depth in (0.45, 0.6, 1.0))
+    assert [layer.parallax for layer in stage.halos()] == sorted({lighthouse, boats, street})
+    assert stage.beam is not None
+    assert parallax_at(stage.beam.depth) == lighthouse
+
+
+def test_the_moon_stands_in_the_nearest_gap_between_trunks() -> None:
+    light, trunks = light_for("night", frozenset()), [(1.30, 0.1), (1.36, 0.1), (1.52, 0.06)]
+    moved = nature._light_between(light, trunks, 16 / 9).sun
+    assert moved is not None
+    assert all(abs(moved[0] * 16 / 9 - middle) > width / 2 + 0.062 for middle, width in trunks)
+    assert abs(moved[0] - 0.74) < 0.1
+    assert nature._light_between(light, [], 16 / 9).sun == pytest.approx(light.sun)
+
+
+def test_the_beam_of_a_lighthouse_ends_nowhere_in_the_sky() -> None:
+    shot = replace(SHOT, width=320, height=180, frames=240, time_of_day="night", camera_angle="wide, static")
+    picture = compose._Picture(shot)
+    for number in range(0, 240, 16):
+        sky = Image.new("RGB", (320, 180))
+        picture._beam(sky, View(0.0, 0.0, 1.0), Clock(number, 240, 24, "video"))
+        steps = np.abs(np.diff(np.asarray(sky)[:, :210, 0].astype(int), axis=1))
+        assert steps.max() < 8
+
+
+def test_what_is_out_of_focus_has_no_dark_rim() -> None:
+    image = Image.new("RGBA", (40, 40))
+    image.paste((250, 240, 230, 255), (10, 10, 30, 30))
+    soft = np.asarray(blurred(image, 3.0)).astype(int)
+    seen = soft[..., 3] > 16
+    assert seen.sum() > 400
+    assert np.abs(soft[seen][:, :3] - (250, 240, 230)).max() < 16
+
+
+def test_large_frames_are_not_painted_larger_still() -> None:
+    assert staged("sky", "day", height=360).plane(0.0).oversample == 2
+    assert Stage(16 / 9, 2160, Window(8 / 9, 0.5, 1.0, MARGIN), light_for("day", frozenset()), "sky", (),
+        False, frozenset()).plane(0.0).oversample == 1  # fmt: skip

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
 from anime_pipeline.preview.drawing.backdrops import Backdrop, paint_backdrop
-from anime_pipeline.preview.drawing.backdrops.stage import Layer, Window
+from anime_pipeline.preview.drawing.backdrops.stage import Layer, Window, parallax_at
 from anime_pipeline.preview.drawing.camera import MARGIN, View, largest_zoom, view_of
 from anime_pipeline.preview.drawing.clock import Clock
 from anime_pipeline.preview.drawing.colours import Floats, Rgb
@@ -25,7 +25,7 @@ from anime_pipeline.preview.drawing.vocabulary import camera_of, hour_of, mood_t
 from anime_pipeline.preview.drawing.weather import Air, Cloud
 
 _ZOOMS = {"wide": 1.0, "full": 1.12, "two_shot": 1.3, "medium": 1.5, "close": 2.0, "extreme": 2.5}
-# How far below the horizon water is surely not hidden by the land before it, in world units.
+# How far below the horizon water is surely not hidden by what stands in its own layer, in world units.
 _OPEN_WATER = 0.11
 _BLURS = {"close": 0.008, "extreme": 0.02}
 _OUTDOOR_AIR = frozenset({"rain", "snow", "petals", "wind", "lightning", "mist"})
@@ -52,14 +52,11 @@ class _Picture:
         self.backdrop = self._backdrop()
         self.cast = cast_of(shot, self.camera, self.weather, self._figure_light(),
             self.light, largest_zoom(self.camera))  # fmt: skip
-        indoors = self.backdrop.indoors if shot.background is None else False
-        air = self.weather - _OUTDOOR_AIR if indoors else self.weather
+        air = self.weather - _OUTDOOR_AIR if self.backdrop.indoors else self.weather
         self.air = Air(air, shot.width, shot.height, shot.seed, min(1.0, self.light.lamps))
         self.glints = Cloud.of(60, "glints", shot.location)
         self.vignette = _vignette(shot.width, shot.height)
-        radius = max(4, round(max(shot.width, shot.height) / 3 * 1.1))
-        fall = radial(64, (255, 255, 255)).getchannel("A")
-        self.beam_fall = fall.resize((2 * radius, 2 * radius), Image.Resampling.BILINEAR)
+        self.beam_fall = radial(64, (255, 255, 255)).getchannel("A")
 
     def frame(self, index: int) -> Pixels:
         """One finished frame."""
@@ -70,10 +67,10 @@ class _Picture:
         for layer in self.backdrop.layers:
             if not layer.front:
                 _lay(frame, layer, view, clock)
-        self._water(frame, view, clock)
+                self._water(frame, layer, view, clock)
         self._beam(frame, view, clock)
-        if self.backdrop.glow is not None:
-            _screen(frame, self.backdrop.glow, view)
+        for halo in self.backdrop.halos:
+            _screen(frame, halo, view)
         for member in self.cast:
             member.draw(frame, self._root(view), clock)
         for layer in self.backdrop.layers:
@@ -117,20 +114,20 @@ class _Picture:
             h * (cy - zoom * (cy + view.y))), (0.0, 0.0, 1.0),
         ))  # fmt: skip
 
-    def _to_frame(self, x: float, y: float, view: View) -> tuple[float, float]:
-        """A point of the world in pixels, as seen at a middle depth."""
+    def _to_frame(self, x: float, y: float, parallax: float, view: View) -> Point:
+        """A point of the world in pixels."""
         window = self.backdrop.window
-        seen = view.for_depth(0.6)
+        seen = view.for_depth(parallax)
         fx = (x - window.cx) * window.zoom - seen.x
         fy = (y - window.cy) * window.zoom - seen.y
         h = self.shot.height
         return (fx * seen.zoom + self.aspect / 2) * h, (fy * seen.zoom + 0.5) * h
 
-    def _water(self, frame: Image.Image, view: View, clock: Clock) -> None:
-        """Glints that come and go on the water, where it isn't hidden by the land before it."""
-        if self.backdrop.water is None or self.backdrop.window.blur > 0.01 or self.backdrop.indoors:
+    def _water(self, frame: Image.Image, layer: Layer, view: View, clock: Clock) -> None:
+        """Glints that come and go on the water of the layer just laid; none where it is out of focus."""
+        water = self.backdrop.water
+        if water is None or self.backdrop.window.blur or layer.parallax != parallax_at(water.depth):
             return
-        top, bottom = self.backdrop.water
         pen = ImageDraw.Draw(frame, "RGBA")
         colour = tuple(min(255, c + 40) for c in self.light.haze)
         for x0, y0, size, phase in zip(self.glints.x, self.glints.y, self.glints.size, self.glints.phase,
@@ -138,33 +135,37 @@ class _Picture:
             pulse = 0.5 + 0.5 * math.sin(2 * math.pi * (clock.turns(0.4) + phase))
             depth = float(y0) ** 2 * 0.35
             along = float(x0) * (self.aspect + 0.4) - 0.2 + 0.01 * clock.wave(0.3, phase)
-            down = 0.008 + (bottom - top) * depth
+            down = 0.008 + (water.bottom - water.top) * depth
             if down > _OPEN_WATER:
                 continue
-            x, y = self._to_frame(along, top + down, view)
+            x, y = self._to_frame(along, water.top + down, layer.parallax, view)
             reach = (0.008 + 0.03 * float(size)) * (0.4 + depth * 3) * self.shot.height
             pen.line((x - reach, y, x + reach, y), fill=(*colour, round(150 * pulse)),
                 width=max(1, self.shot.height // 300))  # fmt: skip
 
     def _beam(self, frame: Image.Image, view: View, clock: Clock) -> None:
         """The lighthouse's beam: it turns, so it widens, shortens and passes to the other side."""
-        if self.backdrop.beam is None:
+        beam = self.backdrop.beam
+        if beam is None:
             return
         w, h = max(1, frame.width // 3), max(1, frame.height // 3)
-        x, y = (v / 3 for v in self._to_frame(*self.backdrop.beam, view))
+        x, y = (v / 3 for v in self._to_frame(beam.x, beam.y, parallax_at(beam.depth), view))
         mask = Image.new("L", (w, h))
         pen = ImageDraw.Draw(mask)
-        for half in (0.0, 0.5):
-            angle = 2 * math.pi * (clock.turns(0.09) + half + 0.06)
-            across, towards = math.cos(angle), math.sin(angle)
-            reach, spread = across * w * 1.6, h * (0.06 + 0.16 * max(0.0, towards))
-            strength = round(120 * (0.35 + 0.65 * abs(across)))
-            pen.polygon([(x, y - 1), (x + reach, y - spread - h * 0.12), (x + reach, y + spread - h * 0.05),
+        turn = 2 * math.pi * (clock.turns(0.09) + 0.06)
+        reach = abs(math.cos(turn)) * w * 1.6
+        for side in (1, -1):
+            along, towards = side * math.copysign(reach, math.cos(turn)), side * math.sin(turn)
+            spread = h * (0.06 + 0.16 * max(0.0, towards))
+            strength = round(120 * (0.35 + 0.65 * abs(math.cos(turn))))
+            pen.polygon([(x, y - 1), (x + along, y - spread - h * 0.12), (x + along, y + spread - h * 0.05),
                 (x, y + 1)], fill=strength)  # fmt: skip
         mask = mask.filter(ImageFilter.BoxBlur(max(1.0, h * 0.014)))
+        # It fades to nothing before its end, which would show as an edge in the sky where the beam is short.
+        radius = max(4, round(min(max(w, h) * 1.1, reach)))
         fade = Image.new("L", (w, h))
-        fade.paste(self.beam_fall, (round(x) - self.beam_fall.width // 2,
-            round(y) - self.beam_fall.height // 2))  # fmt: skip
+        fall = self.beam_fall.resize((2 * radius, 2 * radius), Image.Resampling.BILINEAR)
+        fade.paste(fall, (round(x) - radius, round(y) - radius))
         mask = ImageChops.multiply(mask, fade).resize(frame.size, Image.Resampling.BILINEAR)
         frame.paste((255, 242, 196), (0, 0), mask)
 
@@ -240,8 +241,7 @@ def _given(pixels: Pixels, width: int, height: int, ambient: Factors, palette: t
     gentle = tuple(1 - 0.25 * (1 - a) for a in ambient)
     image = graded(image, grading((gentle[0], gentle[1], gentle[2]), palette, 0.0))
     origin = ((image.width - width) / 2, (image.height - height) / 2)
-    return Backdrop((Layer(Cutout(image, None, origin), 0.6),), None, None, None, False,
-        Window(width / height / 2, 0.5, 1.0, MARGIN))  # fmt: skip
+    return Backdrop((Layer(Cutout(image, None, origin), 0.6),), Window(width / height / 2, 0.5, 1.0, MARGIN))
 
 
 def _vignette(width: int, height: int) -> Image.Image:

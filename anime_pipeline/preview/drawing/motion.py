@@ -129,8 +129,9 @@ def stance_of(look: Look, spot: Spot, action: str) -> Stance:
     """Arms and things in hand for a whole shot."""
     gaze = (0.0, -0.03) if "look_up" in spot.deeds else ((0.0,
         0.035) if "look_down" in spot.deeds else (0.0, 0.0))  # fmt: skip
+    seated = "sit" in spot.deeds
     if spot.back:
-        return Stance(back=True)
+        return Stance(back=True, seated=seated)
     arms: dict[str, ArmPose] = {"left": "rest", "right": "rest"}
     items: dict[str, str | None] = {"left": None, "right": None}
     busy = busy_side(spot)
@@ -143,12 +144,12 @@ def stance_of(look: Look, spot: Spot, action: str) -> Stance:
         arms[busy], items[busy] = "hold", item
     elif "hold_up" in spot.deeds:
         arms[busy], items[busy] = "raise", item
-    elif "sit" in spot.deeds:
+    elif seated:
         arms = {"left": "lap", "right": "lap"}
     if "lantern" in look.accessories and "lantern" not in items.values():
         free = "left" if busy == "right" else "right"
         arms[free], items[free] = "hold", "lantern"
-    return Stance(arms["left"], arms["right"], items["left"], items["right"], False, gaze)
+    return Stance(arms["left"], arms["right"], items["left"], items["right"], False, gaze, seated)
 
 
 def actor_of(shot: Shot, look: Look, spot: Spot, weather: frozenset[str]) -> Actor:

@@ -213,6 +213,11 @@ class Sheet:
         self.image.alpha_composite(patch, box[:2])
 
 
+def blurred(image: Image.Image, radius: float) -> Image.Image:
+    """An RGBA picture out of focus; what is transparent lends its edges no colour."""
+    return image.convert("RGBa").filter(ImageFilter.GaussianBlur(radius)).convert("RGBA")
+
+
 def radial(radius: int, colour: Rgb, strength: float = 1.0) -> Image.Image:
     """A square RGBA picture of a round light, 2 × radius pixels wide, fading to nothing at its rim."""
     axis = (np.arange(2 * radius) + 0.5 - radius) / radius

@@ -6,11 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from anime_pipeline.preview.drawing.backdrops import heights, nature, rooms, sacred, town, waterside
-from anime_pipeline.preview.drawing.backdrops.stage import Layer, Stage, Window
+from anime_pipeline.preview.drawing.backdrops.stage import Layer, Lit, Stage, Water, Window
 from anime_pipeline.preview.drawing.colours import Rgb
 from anime_pipeline.preview.drawing.light import Light
-from anime_pipeline.preview.drawing.pen import Point
-from anime_pipeline.preview.drawing.seeds import generator
 
 PAINTERS: dict[str, Callable[[Stage], None]] = {
     "alley": town.alley, "beach": waterside.beach, "bedroom": rooms.bedroom, "bridge": waterside.bridge,
@@ -25,14 +23,14 @@ PAINTERS: dict[str, Callable[[Stage], None]] = {
 
 @dataclass(frozen=True, eq=False)
 class Backdrop:
-    """A painted place. ``beam`` and ``water`` are in world units; ``window`` is what is seen of the world."""
+    """A painted place; ``window`` is what is seen of the world."""
 
     layers: tuple[Layer, ...]
-    glow: Layer | None
-    beam: Point | None
-    water: tuple[float, float] | None
-    indoors: bool
     window: Window
+    halos: tuple[Layer, ...] = ()
+    beam: Lit | None = None
+    water: Water | None = None
+    indoors: bool = False
 
 
 def paint_backdrop(
@@ -41,9 +39,10 @@ def paint_backdrop(
 ) -> Backdrop:  # fmt: skip
     """Paints a place. The same location has the same houses, trees and hills in every shot."""
     stage = Stage(
-        aspect, height, window, light, generator("place", location.strip().lower()), palette,
+        aspect, height, window, light, location.strip().lower(), palette,
         bool(weather & {"rain", "lightning"}), weather,
         cloud_drift=0.012 * (2.5 if "wind" in weather else 1.0),
     )  # fmt: skip
     PAINTERS[place](stage)
-    return Backdrop(tuple(stage.finished()), stage.glow(), stage.beam, stage.water, stage.indoors, window)
+    layers, halos = tuple(stage.finished()), tuple(stage.halos())
+    return Backdrop(layers, window, halos, stage.beam, stage.water, stage.indoors)

@@ -6,7 +6,7 @@ import math
 
 from anime_pipeline.preview.drawing.backdrops import props
 from anime_pipeline.preview.drawing.backdrops.sky import paint_sky
-from anime_pipeline.preview.drawing.backdrops.stage import WARM, Stage
+from anime_pipeline.preview.drawing.backdrops.stage import WARM, Lit, Stage
 from anime_pipeline.preview.drawing.colours import ink, mix, shade, tint
 from anime_pipeline.preview.drawing.pen import rectangle
 
@@ -127,7 +127,7 @@ def _lens(stage: Stage, x: float, y: float, size: float) -> None:
         stage.lamp(x, y, 0.95, (255, 226, 150), 0.8)
         stage.lamp(x, y, 0.40, (255, 244, 206), 0.8)
         # The lens turns: its beams sweep the night outside.
-        stage.beam = (x, y)
+        stage.beam = Lit(x, y, 0.8)
 
 
 def gallery(stage: Stage) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from anime_pipeline.preview.drawing.backdrops import props
 from anime_pipeline.preview.drawing.backdrops.sky import paint_sky
 from anime_pipeline.preview.drawing.backdrops.stage import Stage
 from anime_pipeline.preview.drawing.colours import Rgb, mix, shade, tint
+from anime_pipeline.preview.drawing.light import Light
 from anime_pipeline.preview.drawing.pen import Point, rectangle
 
 LEAF: Rgb = (78, 128, 88)
@@ -35,6 +38,13 @@ def forest(stage: Stage) -> None:
 def woods(stage: Stage) -> None:
     """The trees alone: what stands behind forest, shrine and stairs."""
     a, h = stage.aspect, stage.horizon
+    trunks = []
+    for depth, count, w in ((0.6, 7, 0.05), (0.8, 5, 0.085)):
+        for i in range(count):
+            x = stage.left + (stage.right - stage.left) * (i + float(stage.rng.uniform(0.15, 0.85))) / count
+            if abs(x - a / 2) > (0.24 if depth < 0.7 else 0.5):
+                trunks.append((depth, x, w * float(stage.rng.uniform(0.8, 1.2))))
+    stage.light = _light_between(stage.light, [(x, w) for _, x, w in trunks], a)
     paint_sky(stage, 0.3)
     props.hills(stage, 0.2, h, 0.24, (86, 124, 110), 6)
     for depth, tall, count in ((0.3, 0.42, 16), (0.45, 0.6, 11)):
@@ -42,12 +52,23 @@ def woods(stage: Stage) -> None:
             x = stage.left + (stage.right - stage.left) * (i + float(stage.rng.uniform(0.1, 0.9))) / count
             props.conifer(stage, depth, x, h + 0.06, tall * float(stage.rng.uniform(0.75, 1.1)),
                 snowy(stage, CEDAR))  # fmt: skip
-    for depth, count, w in ((0.6, 7, 0.05), (0.8, 5, 0.085)):
-        for i in range(count):
-            x = stage.left + (stage.right - stage.left) * (i + float(stage.rng.uniform(0.15, 0.85))) / count
-            if abs(x - a / 2) > (0.24 if depth < 0.7 else 0.5):
-                props.trunk(stage, depth, x, w * float(stage.rng.uniform(0.8, 1.2)),
-                    h + 0.10 + 0.06 * depth, (112, 84, 70))  # fmt: skip
+    for depth, x, w in trunks:
+        props.trunk(stage, depth, x, w, h + 0.10 + 0.06 * depth, (112, 84, 70))
+
+
+def _light_between(light: Light, trunks: list[tuple[float, float]], aspect: float) -> Light:
+    """The light with its sun or moon in the nearest gap between trunks (middle and width of each).
+
+    A trunk in the haze is as dark as the sky: a moon behind it would look cut off.
+    """
+    if light.sun is None:
+        return light
+    x, y = light.sun[0] * aspect, light.sun[1]
+    for step in range(40):
+        for place in (x - 0.01 * step, x + 0.01 * step):
+            if all(abs(place - middle) > w / 2 + 0.09 for middle, w in trunks):
+                return replace(light, sun=(place / aspect, y))
+    return light
 
 
 def leaves_in_front(stage: Stage) -> None:
@@ -99,9 +120,9 @@ def field(stage: Stage) -> None:
     for _ in range(150):
         y = h + (1.1 - h) * float(stage.rng.uniform()) ** 0.8
         x = float(stage.rng.uniform(stage.left, stage.right))
+        petal = petals[int(stage.rng.integers(3))]
         if "snow" not in stage.weather:
-            sheet.dot(x, y, 0.002 + 0.012 * (y - h), 0.002 + 0.009 * (y - h),
-                petals[int(stage.rng.integers(3))])  # fmt: skip
+            sheet.dot(x, y, 0.002 + 0.012 * (y - h), 0.002 + 0.009 * (y - h), petal)
     props.tufts(stage, 1.0, 0.86, 1.1, 40, shade(grass, 0.25), 0.05)
 
 

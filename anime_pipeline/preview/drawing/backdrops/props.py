@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from anime_pipeline.preview.drawing.backdrops.stage import WARM, Stage
+from anime_pipeline.preview.drawing.backdrops.stage import WARM, Lit, Stage, Water
 from anime_pipeline.preview.drawing.colours import Rgb, hex_colour, ink, mix, shade, tint
 from anime_pipeline.preview.drawing.pen import Point, rectangle
 
@@ -243,7 +243,7 @@ def lighthouse(stage: Stage, depth: float, x: float, ground: float, h: float) ->
         stage.lit(depth).box_area(x - w1 * 0.66, top - h * 0.145, x + w1 * 0.66, top - h * 0.03, (255, 244,
             196))  # fmt: skip
         stage.lamp(x, top - h * 0.09, h * 0.42, (255, 236, 170), depth)
-        stage.beam = (x, top - h * 0.09)
+        stage.beam = Lit(x, top - h * 0.09, depth)
 
 
 def railing(stage: Stage, depth: float, y: float, h: float, colour: Rgb, gap: float = 0.11) -> None:
@@ -275,10 +275,11 @@ def sea(stage: Stage, depth: float, y0: float, y1: float, colour: Rgb = (62, 122
     if stage.light.sun is not None:
         x = stage.light.sun[0] * stage.aspect
         glare = tint(stage.light.haze, 0.4) if not stage.light.moon else (220, 230, 255)
+        rng = stage.chance("light on the water")
         for row in range(16):
             y = y0 + (y1 - y0) * (row / 16) ** 1.2
-            w = (0.03 + 0.09 * row / 16) * float(stage.rng.uniform(0.4, 1.1))
-            dx = float(stage.rng.normal(0, 0.012 + 0.02 * row / 16))
+            w = (0.03 + 0.09 * row / 16) * float(rng.uniform(0.4, 1.1))
+            dx = float(rng.normal(0, 0.012 + 0.02 * row / 16))
             stage.lit(depth).stroke([(x + dx - w, y), (x + dx + w, y)], (*glare, 170),
                 (0.0, 0.004 + 0.005 * row / 16, 0.0), smooth=False)  # fmt: skip
-    stage.water = (y0, y1)
+    stage.water = Water(y0, y1, depth)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 
 from anime_pipeline.preview.drawing.backdrops.stage import CLOUDS, Stage
-from anime_pipeline.preview.drawing.colours import Rgb, mix, tint
+from anime_pipeline.preview.drawing.colours import Floats, Rgb, mix, tint
 from anime_pipeline.preview.drawing.pen import Point, rectangle
+
+_PUFFS = 6
 
 
 def paint_sky(stage: Stage, clouds: float = 1.0) -> None:
@@ -35,11 +37,11 @@ def _stars(stage: Stage) -> None:
     amount = max(stage.light.stars, 1.0 if "stars" in stage.weather and stage.light.lamps > 0.3 else 0.0)
     if amount <= 0.02:
         return
-    sheet = stage.plane(0.0)
+    sheet, rng = stage.plane(0.0), stage.chance("stars")
     for _ in range(round(170 * amount)):
-        x = stage.left + (stage.right - stage.left) * float(stage.rng.uniform())
-        y = -0.2 + (stage.horizon + 0.15) * float(stage.rng.uniform()) ** 1.3
-        size = 0.0011 + 0.0026 * float(stage.rng.uniform()) ** 4
+        x = stage.left + (stage.right - stage.left) * float(rng.uniform())
+        y = -0.2 + (stage.horizon + 0.15) * float(rng.uniform()) ** 1.3
+        size = 0.0011 + 0.0026 * float(rng.uniform()) ** 4
         fade = round(255 * min(1.0, amount + 0.1) * max(0.15, 1 - max(0.0, y) / stage.horizon))
         sheet.dot(x, y, size, fill=(244, 246, 255, fade))
         if size > 0.0029:
@@ -56,28 +58,27 @@ def _shooting_star(stage: Stage) -> None:
 
 
 def _clouds(stage: Stage, amount: float) -> None:
-    light = stage.light
+    light, rng = stage.light, stage.chance("clouds")
     overcast = bool(stage.weather & {"rain", "snow", "lightning"})
     count = round((5 if not overcast else 9) * amount)
     for index in range(count):
-        across, up, grown = (float(value) for value in stage.rng.uniform(size=3))
+        across, up, grown = (float(value) for value in rng.uniform(size=3))
         x = stage.left + (stage.right - stage.left) * (index + 0.2 + 0.6 * across) / max(1, count)
         y = stage.horizon * (0.08 + 0.62 * up)
         size = (0.10 + 0.13 * grown) * (1.5 if overcast else 1.0) * (1.2 - 0.7 * y / stage.horizon)
-        _cloud(stage, x, y, size, mix(light.cloud, light.sky[1], 0.15), 200 if overcast else 225)
+        rises = rng.uniform(0.55, 1.0, size=_PUFFS + 1)
+        _cloud(stage, (x, y), size, mix(light.cloud, light.sky[1], 0.15), 200 if overcast else 225, rises)
 
 
-def _cloud(stage: Stage, x: float, y: float, size: float, light: Rgb, alpha: int) -> None:
+def _cloud(stage: Stage, foot: Point, size: float, light: Rgb, alpha: int, rises: Floats) -> None:
     """A cloud of puffs with a flat foot. It is lit already: the hour's own colours are in it."""
+    x, y = foot
     dark = stage.light.cloud_shade
     layer = stage.lit(CLOUDS).layer()
-    puffs: list[Point] = []
-    count = 6
-    for i in range(count + 1):
-        t = i / count
-        rise = size * (0.25 + 0.75 * math.sin(math.pi * t)) * (0.55 + 0.45 * float(stage.rng.uniform()))
-        puffs.append((x + size * 2.2 * (t - 0.5), y - rise * 0.5))
-        layer.dot(puffs[-1][0], y - rise * 0.25, size * 0.42 * (0.5 + 0.5 * math.sin(math.pi * t)),
+    for i, grown in enumerate(rises):
+        swell = math.sin(math.pi * i / _PUFFS)
+        rise = size * (0.25 + 0.75 * swell) * float(grown)
+        layer.dot(x + size * 2.2 * (i / _PUFFS - 0.5), y - rise * 0.25, size * 0.42 * (0.5 + 0.5 * swell),
             rise * 0.42, fill=light)  # fmt: skip
     layer.area([(x - size * 1.5, y), (x, y - size * 0.3), (x + size * 1.5, y),
         (x + size * 0.6, y + size * 0.05), (x - size * 0.6, y + size * 0.05)], light)  # fmt: skip

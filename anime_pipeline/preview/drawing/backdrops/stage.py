@@ -9,13 +9,14 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
 
 from anime_pipeline.preview.drawing.colours import Rgb, mix
 from anime_pipeline.preview.drawing.cutout import Cutout, cut_out
 from anime_pipeline.preview.drawing.grade import graded, grading
 from anime_pipeline.preview.drawing.light import Light
-from anime_pipeline.preview.drawing.pen import Point, Sheet, rectangle
+from anime_pipeline.preview.drawing.pen import Point, Sheet, blurred, rectangle
+from anime_pipeline.preview.drawing.seeds import generator
 
 WARM: Rgb = (255, 206, 120)
 
@@ -41,26 +42,56 @@ class Layer:
     front: bool = False
 
 
+@dataclass(frozen=True)
+class Lit:
+    """A lamp whose beam turns: where it is in the world, and how deep."""
+
+    x: float
+    y: float
+    depth: float
+
+
+@dataclass(frozen=True)
+class Water:
+    """Open water from its far edge to its near one, in world units, and its depth."""
+
+    top: float
+    bottom: float
+    depth: float
+
+
 @dataclass(eq=False)
 class Stage:
-    """Where painters paint. ``rng`` follows from the place's name only."""
+    """Where painters paint. ``rng`` follows from the place's name only, and is for what stands there.
+
+    What comes and goes with the hour and the weather (clouds, stars, glints, puddles) asks :meth:`chance`: a
+    night with more stars must not move the houses.
+    """
 
     aspect: float
     height: int
     window: Window
     light: Light
-    rng: np.random.Generator
+    place: str
     palette: tuple[Rgb, ...]
     wet: bool
     weather: frozenset[str]
     horizon: float = 0.62
     indoors: bool = False
-    beam: Point | None = None
-    water: tuple[float, float] | None = None
+    beam: Lit | None = None
+    water: Water | None = None
     cloud_drift: float = 0.0
+    rng: np.random.Generator = field(init=False)
     _paint: dict[float, Sheet] = field(default_factory=dict)
     _lit: dict[float, Sheet] = field(default_factory=dict)
     _lamps: list[tuple[Point, float, Rgb, float]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.rng = self.chance("place")
+
+    def chance(self, what: str) -> np.random.Generator:
+        """Random numbers for one thing at this place, whatever else is drawn there."""
+        return generator(what, self.place)
 
     @property
     def left(self) -> float:
@@ -106,7 +137,7 @@ class Stage:
             if low > 1 and self.window.zoom > 1.2:
                 blur = max(blur, 0.008 * self.height)
             if blur > 0.5:
-                image = image.filter(ImageFilter.GaussianBlur(blur))
+                image = blurred(image, blur)
             picture = cut_out(image, self._origin())
             if picture is not None:
                 layers.append(Layer(picture, parallax, self.cloud_drift if depths == [CLOUDS] else 0.0,
@@ -128,17 +159,21 @@ class Stage:
         assert whole is not None
         return whole
 
-    def glow(self) -> Layer | None:
-        """Halos of all lamps, black elsewhere, to be screened over the frame."""
-        if not self._lamps:
-            return None
-        sheet = Sheet(*self._box(), self.height * self.window.zoom / 4, 1)
-        for (x, y), radius, colour, _ in self._lamps:
-            sheet.glow(x, y, radius, colour, 0.55 * self.light.lamps)
+    def halos(self) -> list[Layer]:
+        """Halos of the lamps, black elsewhere, to be screened over the frame; each moves with its lamp."""
+        sheets: dict[float, Sheet] = {}
+        for (x, y), radius, colour, depth in self._lamps:
+            parallax = parallax_at(depth)
+            if parallax not in sheets:
+                sheets[parallax] = Sheet(*self._box(), self.height * self.window.zoom / 4, 1)
+            sheets[parallax].glow(x, y, radius, colour, 0.55 * self.light.lamps)
+        return [self._halo(sheet, parallax) for parallax, sheet in sorted(sheets.items())]
+
+    def _halo(self, sheet: Sheet, parallax: float) -> Layer:
         black = Image.new("RGBA", sheet.image.size, (0, 0, 0, 255))
         black.alpha_composite(sheet.image)
         x, y = self._origin()
-        return Layer(Cutout(black.convert("RGB"), None, (x / 4, y / 4)), 0.9)
+        return Layer(Cutout(black.convert("RGB"), None, (x / 4, y / 4)), parallax)
 
     def _graded(self, depth: float) -> Image.Image:
         image = self._paint[depth].finished()
@@ -160,7 +195,7 @@ class Stage:
         """Streaks of lamplight on wet ground."""
         if not self.wet or self.indoors:
             return
-        sheet = self.lit(1.0)
+        sheet, rng = self.lit(1.0), self.chance("reflections")
         ground = self.horizon + 0.05
         for (x, y), radius, colour, _ in self._lamps:
             if y > ground + 0.1:
@@ -171,13 +206,14 @@ class Stage:
             rows = 12
             for row in range(rows):
                 t = row / rows
-                at, fade = top + (bottom - top) * t, (1 - t) * (0.35 + 0.65 * float(self.rng.uniform()))
-                reach, shift = wide * (0.6 + 0.8 * t), float(self.rng.normal(0, wide * 0.25))
+                at, fade = top + (bottom - top) * t, (1 - t) * (0.35 + 0.65 * float(rng.uniform()))
+                reach, shift = wide * (0.6 + 0.8 * t), float(rng.normal(0, wide * 0.25))
                 path = [(x + shift - reach, at), (x + shift, at + 0.002), (x + shift + reach, at)]
                 sheet.stroke(path, (*colour, round(150 * fade * self.light.lamps)), (0.0, 0.016, 0.0))
 
     def _sheet(self) -> Sheet:
-        return Sheet(*self._box(), self.height * self.window.zoom, 2 if self.window.blur == 0 else 1)
+        fine = self.window.blur == 0 and self.aspect * self.height**2 <= _SMALL_PIXELS
+        return Sheet(*self._box(), self.height * self.window.zoom, 2 if fine else 1)
 
     def _box(self) -> tuple[float, float, float, float]:
         w = self.window
@@ -190,6 +226,13 @@ class Stage:
 
 # The sheet of clouds: it drifts by itself.
 CLOUDS = 0.05
+# A frame of up to so many pixels is painted twice as large; all planes are held at once.
+_SMALL_PIXELS = 2560 * 1440
 # Depths from … to that move together, and how far they follow the camera.
 _PLANES = ((0.0, 0.05, 0.25), (0.05, 0.1, 0.32), (0.1, 0.46, 0.5), (0.46, 0.78, 0.75), (0.78, 1.05, 0.95),
     (1.05, 9.0, 1.25))  # fmt: skip
+
+
+def parallax_at(depth: float) -> float:
+    """How far a thing at a depth follows the camera."""
+    return next(parallax for low, high, parallax in _PLANES if low <= depth < high)

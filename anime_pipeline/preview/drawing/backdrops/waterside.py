@@ -30,8 +30,8 @@ def harbour(stage: Stage) -> None:
         props.house(stage, 0.75, x, h + 0.10, w, tall, shop)
         x += w + 0.012
     quay(stage, h + 0.10)
-    for x in (0.30, 0.92, 1.3):
-        props.lamp_post(stage, 1.0, a * x, h + 0.16, 0.40)
+    for x, ground, tall in ((0.30, 0.16, 0.40), (1.02, 0.44, 0.84)):
+        props.lamp_post(stage, 1.0, a * x, h + ground, tall)
     bollards(stage, h + 0.14)
 
 
@@ -68,8 +68,9 @@ def paving(stage: Stage, top: float, stone: tuple[int, int, int]) -> None:
         step *= 1.22
     if not stage.wet:
         return
+    rng = stage.chance("puddles")
     for _ in range(9):
-        x, y = float(stage.rng.uniform(stage.left, stage.right)), float(stage.rng.uniform(top + 0.05, 1.0))
+        x, y = float(rng.uniform(stage.left, stage.right)), float(rng.uniform(top + 0.05, 1.0))
         size = 0.05 + 0.22 * (y - top)
         puddle = [(x - size, y), (x - size * 0.4, y - size * 0.11), (x + size * 0.5, y - size * 0.09),
             (x + size, y + size * 0.02), (x + size * 0.2, y + size * 0.10),

@@ -1,4 +1,4 @@
-"""Things worn or held: animal ears, tails, glasses, hats, ribbons, lanterns, letters. Units are heads."""
+"""Things worn, held or sat on: ears, tails, glasses, hats, ribbons, lanterns, letters. Units are heads."""
 
 from __future__ import annotations
 
@@ -140,6 +140,18 @@ def _hat(sheet: Sheet, colour: Rgb, band: Rgb) -> None:
         _WEIGHT,
     )
     sheet.merge(hat)
+
+
+def draw_stool(sheet: Sheet, look: Look) -> None:
+    """A stool under the hip, which is at the origin; its legs end at ``look.legs``."""
+    wood, reach = (122, 84, 60), look.shoulders * 1.35
+    line = ink(wood)
+    for side in (-1.0, 1.0):
+        x, foot = side * reach * 0.78, side * reach * 0.9
+        leg = [(x - 0.08, 0.3), (x + 0.08, 0.3), (foot + 0.06, look.legs), (foot - 0.06, look.legs)]
+        sheet.area(leg, shade(wood, 0.25), line, _WEIGHT, smooth=False)
+    sheet.area(rectangle(-reach, 0.16, reach, 0.34), wood, line, _WEIGHT, smooth=False)
+    sheet.area(rectangle(-reach, 0.16, reach, 0.22), tint(wood, 0.2), smooth=False)
 
 
 def draw_lantern(sheet: Sheet) -> None:

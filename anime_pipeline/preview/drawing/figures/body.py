@@ -265,10 +265,18 @@ def _open_contour(path: Points, half: tuple[float, ...], side: float) -> list[Po
     around = _limb(path, half)[1:]
     count = len(path)
     left, ends, right = around[:count], around[count : count + 3], around[count + 3 :][::-1]
-    outer, inner = (left, right) if left[0][0] * side > right[0][0] * side else (right, left)
+    outer, inner = (left, right) if side < 0 else (right, left)
     tips = ends if outer is left else ends[::-1]
-    armpit = _along(inner[1], inner[0], 0.55)
-    start = (outer[0][0] - side * half[0] * 0.9, outer[0][1] - half[0] * 0.72)
+    shoulder, elbow = path[:2]
+    length = math.dist(shoulder, elbow)
+    # The body covers the inside of an arm that hangs; of one that is lifted it is seen.
+    armpit = _along(inner[1], inner[0], 1 - 0.45 * max(0.0, elbow[1] - shoulder[1]) / length)
+    inside = _along(outer[0], shoulder, 0.9)
+    back = 0.72 * half[0] / length
+    start = (
+        inside[0] + (shoulder[0] - elbow[0]) * back,
+        inside[1] + (shoulder[1] - elbow[1]) * back,
+    )
     return [start, *outer, *tips, *inner[:0:-1], armpit]
 
 

@@ -23,7 +23,7 @@ from anime_pipeline.preview.drawing.figures.puppet import (
 from anime_pipeline.preview.drawing.grade import graded, grading, palette_colours
 from anime_pipeline.preview.drawing.light import Factors, Light
 from anime_pipeline.preview.drawing.motion import Actor, actor_of, stance_of
-from anime_pipeline.preview.drawing.pen import Sheet, radial
+from anime_pipeline.preview.drawing.pen import Sheet, blurred, radial
 from anime_pipeline.preview.drawing.shot import Pixels, Shot
 from anime_pipeline.preview.drawing.staging import Spot, stage
 from anime_pipeline.preview.drawing.vocabulary import Camera
@@ -108,7 +108,7 @@ def _shadow(look: Look, scale: float) -> Sprite:
     wide = look.shoulders * 1.5
     sheet = Sheet(-wide, -0.25, wide, 0.25, scale, 1)
     sheet.dot(0, 0, wide * 0.75, 0.12, (22, 16, 44, 110))
-    return sprite_of(sheet.finished().filter(ImageFilter.GaussianBlur(0.04 * scale)), sheet.origin, scale)
+    return sprite_of(blurred(sheet.finished(), 0.04 * scale), sheet.origin, scale)
 
 
 def _lantern_light(scale: float, light: Light) -> Image.Image:

@@ -16,9 +16,11 @@ from anime_pipeline.preview.drawing.figures.body import ArmPose
 from anime_pipeline.preview.drawing.figures.face import MASKS, Lids, Mouth
 from anime_pipeline.preview.drawing.figures.look import Look
 from anime_pipeline.preview.drawing.grade import graded
-from anime_pipeline.preview.drawing.pen import Point, Sheet
+from anime_pipeline.preview.drawing.pen import Point, Sheet, blurred
 
-_OVERSAMPLE = 3
+# Drawn so many times larger where a head has at most so many pixels: a large one is smooth by itself, and the
+# sheet of an arm is four heads wide.
+_OVERSAMPLES = ((700.0, 3), (1400.0, 2), (math.inf, 1))
 _HEAD_BOX = (-0.95, -1.12, 0.95, 0.95)
 _CHIN = -0.6
 _TURN_STEPS = 10
@@ -49,7 +51,7 @@ class Pose:
 
 @dataclass(frozen=True)
 class Stance:
-    """What stays for a whole shot: arms, things in hand, back view, gaze."""
+    """What stays for a whole shot: arms, things in hand, back view, gaze, whether it sits."""
 
     left: ArmPose = "rest"
     right: ArmPose = "rest"
@@ -57,6 +59,7 @@ class Stance:
     item_right: str | None = None
     back: bool = False
     gaze: Point = (0.0, 0.0)
+    seated: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,6 +134,8 @@ class Puppet:
     def _trunk(self, pose: Pose, neck: Floats) -> Iterator[tuple[Sprite, Floats]]:
         hip = self.look.torso
         spread = self.look.shoulders * 0.34
+        if self.stance.seated:
+            yield self._part("stool"), neck @ moved(0, hip)
         yield self._part("leg"), neck @ moved(-spread, hip) @ turned(pose.leg_left)
         yield self._part("leg"), neck @ moved(spread, hip) @ turned(pose.leg_right)
         waist = self._waist
@@ -224,6 +229,10 @@ class Puppet:
             reach = look.torso + 0.6
             sheet = self._sheet(-reach, -reach, reach, reach)
             body.draw_arm(sheet, look, dressing, arm, -1.0 if name == "arm-1" else 1.0)
+        elif name == "stool":
+            wide = look.shoulders * 1.7
+            sheet = self._sheet(-wide, -0.05, wide, look.legs + 0.06)
+            accessories.draw_stool(sheet, look)
         elif name == "hair_back":
             sheet = self._sheet(-0.95, -0.95, 0.95, 1.65)
             hair.draw_back(sheet, look)
@@ -263,14 +272,15 @@ class Puppet:
         return sprite_of(whole.crop(box), (x, y - box[1]), self.scale)
 
     def _sheet(self, x0: float, y0: float, x1: float, y1: float) -> Sheet:
-        return Sheet(x0, y0, x1, y1, self.scale, _OVERSAMPLE)
+        oversample = next(times for largest, times in _OVERSAMPLES if self.scale <= largest)
+        return Sheet(x0, y0, x1, y1, self.scale, oversample)
 
     def _sprite(self, sheet: Sheet) -> Sprite:
         return sprite_of(self._toned(sheet), sheet.origin, self.scale)
 
     def _toned(self, sheet: Sheet) -> Image.Image:
         image = graded(sheet.finished(), self.table)
-        return image.filter(ImageFilter.GaussianBlur(self.blur)) if self.blur >= 0.5 else image
+        return blurred(image, self.blur) if self.blur >= 0.5 else image
 
 
 def sprite_of(image: Image.Image, origin: Point, scale: float) -> Sprite:
