@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+import signal
+import threading
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from types import FrameType
 from typing import Any
 
 from anyio.to_thread import current_default_thread_limiter
@@ -80,9 +84,34 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     state: ApiState = app.state.api
     current_default_thread_limiter().total_tokens = state.settings.api_threads
-    yield
+    with _streams_end_at_signals(state.events):
+        yield
     await state.events.close()
     state.engine.dispose()
+
+
+@contextmanager
+def _streams_end_at_signals(events: EventHub) -> Iterator[None]:
+    """Ctrl-C ends the streams as well: the server tells the application only when all have ended."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        loop.call_soon_threadsafe(events.end_streams)
+        handler = before[signal.Signals(number)]
+        if callable(handler):
+            handler(number, frame)
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class Wanted:
 @dataclass(eq=False)
 class _Client:
     wanted: Wanted
-    queue: asyncio.Queue[StoredEvent] = field(default_factory=lambda: asyncio.Queue(_LONGEST_QUEUE))
+    queue: asyncio.Queue[StoredEvent | None] = field(default_factory=lambda: asyncio.Queue(_LONGEST_QUEUE))
     too_slow: bool = False
 
 
@@ -78,7 +78,7 @@ class EventHub:
     ) -> AsyncIterator[AsyncIterator[StoredEvent]]:
         """The events after a position (None: from now on), those that are stored first, without a gap.
 
-        The iterator raises :class:`TooSlowError` where the client does not keep up.
+        The iterator raises :class:`TooSlowError` where the client does not keep up, and ends with the server.
         """
         client = _Client(wanted)
         async with self._starting:
@@ -92,6 +92,11 @@ class EventHub:
             yield self._events(client, joined if after is None else after, joined)
         finally:
             self._clients.discard(client)
+
+    def end_streams(self) -> None:
+        """Let every client go: the server stops, and would wait for streams that last an hour."""
+        for client in self._clients:
+            self._put(client, None)
 
     async def close(self) -> None:
         """Stop watching."""
@@ -114,6 +119,8 @@ class EventHub:
             event = await client.queue.get()
             if client.too_slow:
                 raise TooSlowError
+            if event is None:
+                return
             if event.position > heard:  # a position that another process gave may be ahead of this one
                 yield event
 
@@ -134,12 +141,14 @@ class EventHub:
         for event in page:
             self._position = event.position
             for client in self._clients:
-                if not client.wanted.fits(event) or client.too_slow:
-                    continue
-                try:
-                    client.queue.put_nowait(event)
-                except asyncio.QueueFull:
-                    client.too_slow = True
+                if client.wanted.fits(event) and not client.too_slow:
+                    self._put(client, event)
+
+    def _put(self, client: _Client, event: StoredEvent | None) -> None:
+        try:
+            client.queue.put_nowait(event)
+        except asyncio.QueueFull:
+            client.too_slow = True
 
     def _newest(self) -> Position:
         with self._engine.connect() as connection:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -18,6 +20,8 @@ from sqlalchemy.orm import Session
 from anime_pipeline.database.job_events import Position, events_after, forget_old_events, newest_position
 from anime_pipeline.database.session import engine_for, session_scope
 from anime_pipeline.rendering.worker import drain
+from anime_pipeline.web.app import create_app
+from anime_pipeline.web.event_hub import Wanted
 from anime_pipeline_tests.rendering.studio import Studio
 from anime_pipeline_tests.web.clients import key_for
 from anime_pipeline_tests.web.running import running_api
@@ -211,6 +215,33 @@ def test_many_clients_share_one_look(tiny: Studio, api: httpx.Client) -> None:
         thread.join(SECONDS)
     assert len(heard) == 30
     assert all(one == heard[0] for one in heard)
+
+
+def test_a_server_that_is_told_to_stop_waits_for_no_stream(shared_tiny: Studio) -> None:
+    told: list[int] = []
+
+    async def until_the_stream_ends() -> list[Any]:
+        app = create_app(shared_tiny.settings)
+        hub = app.state.api.events
+        async with app.router.lifespan_context(app), hub.listen(Wanted(), None) as events:
+            pending = asyncio.ensure_future(_all_of(events))
+            signal.raise_signal(signal.SIGTERM)
+            return await asyncio.wait_for(pending, 20)
+
+    before = signal.signal(signal.SIGTERM, lambda number, frame: told.append(number))
+    try:
+        assert asyncio.run(until_the_stream_ends()) == []
+        signal.raise_signal(signal.SIGTERM)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert told == [
+        signal.SIGTERM,
+        signal.SIGTERM,
+    ]  # the server's own handler hears of it, too, and is put back
+
+
+async def _all_of(events: AsyncIterator[Any]) -> list[Any]:
+    return [event async for event in events]
 
 
 def test_transactions_that_overlap_hide_no_event(tiny: Studio) -> None:

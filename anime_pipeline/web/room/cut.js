@@ -32,6 +32,8 @@ export async function show(cut, changed, step) {
       make("div", { className: "judge" }, slots.numbers, slots.doing, retakeForm(view)),
       slots.about),
   );
+  slots.screen.append(picture(null, "", "Loading …"));
+  slots.about.append(story(cut));
   if (!dialog.open) dialog.showModal();
   dialog.focus();
   await load(view);

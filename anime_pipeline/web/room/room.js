@@ -96,7 +96,7 @@ async function openAddressed(key) {
   if (!key || key === state.episode?.episode_key) return at("cut").close();
   const cut = allCuts().find((one) => one.cut_key === key);
   if (cut) open(cut);
-  else say(`There is no cut and no episode ${key}; this is what there is.`);
+  else say(`${key} is omitted, or there is no such cut or episode; this is what there is.`);
 }
 
 async function refresh() {

@@ -125,7 +125,7 @@ async def _frames(
                     continue
                 try:
                     event = pending.result()
-                except TooSlowError:
+                except (TooSlowError, StopAsyncIteration):
                     return
                 pending = None
                 yield f"id: {event.position}\nevent: {type_of(event)}\ndata: {json.dumps(as_json(event))}\n\n"
@@ -178,6 +178,8 @@ async def _tell(
                 except TooSlowError:
                     await websocket.close(1013, "too slow: come back with last_event_id")
                     return
+                except StopAsyncIteration:
+                    break
                 pending = None
                 await websocket.send_json(as_json(event))
                 if wanted.job_id is not None and type_of(event) != "progress":
