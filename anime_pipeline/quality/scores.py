@@ -39,6 +39,15 @@ class ShownScore:
         sign = "≥" if self.rule.comparison == "at_least" else "≤"
         return f"{self.value:.4f}, asked {sign} {self.rule.threshold:g}"
 
+    @property
+    def worst_frame(self) -> tuple[int, float] | None:
+        """The frame nearest to failing and its value; None where none is asked of frames or all are alike."""
+        frames = [(value, frame) for frame, value in enumerate(self.per_frame) if value is not None]
+        if self.rule is None or self.rule.threshold is None or len({value for value, _ in frames}) < 2:
+            return None
+        value = (min if self.rule.comparison == "at_least" else max)(frames)[0]
+        return self.per_frame.index(value), value
+
 
 @dataclass(frozen=True)
 class TakeScores:

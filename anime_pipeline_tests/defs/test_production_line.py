@@ -76,6 +76,8 @@ def test_frames_carry_what_the_ui_shows(line: Line) -> None:
     assert isinstance(shown["per_frame"], dg.TableMetadataValue)
     assert len(shown["per_frame"].records) == 6
     assert "data:image/webp;base64," in str(shown["per_frame_plot"].value)
+    least = min(row.data["motion_smoothness"] or 1.0 for row in shown["per_frame"].records)
+    assert f": {least:.4f}" in str(shown["worst_frames"].value)
     assert "subject_consistency" in str(shown["not_measured"].value)
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import dagster as dg
 
 from anime_pipeline.defs.metadata import per_frame_plot, per_frame_table
+from anime_pipeline.defs.mistakes import in_words
 from anime_pipeline.defs.partition_events import Batch
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.quality.measuring import measure_takes
@@ -23,6 +24,7 @@ def takes_of(studio: Studio, cut_keys: Sequence[str]) -> list[int]:
     return [job_id for job_ids in takes.values() for job_id in job_ids]
 
 
+@in_words()
 def measure(context: dg.OpExecutionContext, studio: Studio, takes: Sequence[int]) -> list[int]:
     """Measure each take by one decoding; the takes whose scores are stored."""
     with studio.session() as session:
@@ -33,6 +35,7 @@ def measure(context: dg.OpExecutionContext, studio: Studio, takes: Sequence[int]
     return [job_id for job_id in takes if job_id in measured]
 
 
+@in_words()
 def judge(studio: Studio, cut_keys: Sequence[str], takes: Sequence[int]) -> Batch:
     """Judge the takes, select those that pass, answer failures with retakes, say what became of each cut."""
     with studio.session() as session:
@@ -70,6 +73,9 @@ def _scores_metadata(take: TakeScores, reasons: Mapping[str, str]) -> dict[str, 
     if columns:
         metadata["per_frame"] = per_frame_table(columns)
         metadata["per_frame_plot"] = per_frame_plot(columns)
+    worst = {score.metric: score.worst_frame for score in take.scores if score.metric in columns}
+    if lines := [f"- **{metric}** frame {at[0]}: {at[1]:.4f}" for metric, at in worst.items() if at]:
+        metadata["worst_frames"] = dg.MetadataValue.md("\n".join(lines))
     metadata["selection"] = dg.MetadataValue.text(reasons[take.cut_key])
     metadata["verdict"] = dg.MetadataValue.text(f"{take.phase} {take.verdict.verdict}: {take.verdict.reason}")
     return metadata

@@ -196,7 +196,7 @@ class LpipsNetwork:
             for one, other, head in zip(ones, others, self._heads, strict=True):
                 # the head is linear: after the mean over space it weighs one number a channel
                 total = total + (one - other).square_().mean(dim=(2, 3)) @ head
-        distances: npt.NDArray[np.float64] = total.double().cpu().numpy()
+        distances: npt.NDArray[np.float64] = total.cpu().double().numpy()
         return distances
 
 
