@@ -26,7 +26,7 @@ def as_link(value: object) -> tuple[str, int] | None:
 
 
 def parents(prompt: Prompt, node_id: str) -> Iterator[str]:
-    """The nodes that a node's declared inputs come from; undeclared inputs are ignored, as ComfyUI does."""
+    """The nodes that a node's inputs come from, those of undeclared inputs too: ComfyUI runs them as well."""
     for value in prompt[node_id].get("inputs", {}).values():
         link = as_link(value)
         if link is not None and link[0] in prompt:

@@ -147,7 +147,7 @@ class PromptQueue:
         with self._lock:
             entries = list(self._history.items())
         start = offset if offset >= 0 else max(0, len(entries) - max_items) if max_items is not None else 0
-        stop = None if max_items is None else start + max_items
+        stop = None if max_items is None else start + max(0, max_items)
         return {prompt_id: entry.as_dict() for prompt_id, entry in islice(entries, start, stop)}
 
     def entry(self, prompt_id: str) -> HistoryEntry | None:

@@ -35,13 +35,16 @@ def validate_prompt(prompt: dict[str, Any], folders: Folders) -> Validation:
         unknown = _unknown_class(node_id, node)
         if unknown:
             return Validation(error=unknown)
+    try:
+        return _validate_outputs(prompt, folders)
+    except RecursionError:
+        return Validation(error=problem("invalid_prompt", "The chain of nodes is too long to be followed"))
+
+
+def _validate_outputs(prompt: dict[str, Any], folders: Folders) -> Validation:
     targets = [node_id for node_id, node in prompt.items() if NODES[node["class_type"]].is_output]
     if not targets:
         return Validation(error=problem("prompt_no_outputs", "Prompt has no outputs"))
-    return _validate_targets(prompt, targets, folders)
-
-
-def _validate_targets(prompt: dict[str, Any], targets: list[str], folders: Folders) -> Validation:
     checker = _Checker(prompt, folders)
     result = Validation()
     for target in targets:
@@ -72,7 +75,8 @@ def _unknown_class(node_id: str, node: Any) -> dict[str, Any] | None:
         if isinstance(node.setdefault("inputs", {}), dict):
             return None
         return problem("invalid_prompt", f"Node {class_type} has inputs that are not an object", node_id)
-    title = (node.get("_meta") or {}).get("title", class_type) if isinstance(node, dict) else None
+    meta = node.get("_meta") if isinstance(node, dict) else None
+    title = meta.get("title", class_type) if isinstance(meta, dict) else class_type
     message = (
         f"Node '{title}' not found. The custom node may not be installed."
         if class_type

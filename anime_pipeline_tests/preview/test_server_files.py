@@ -45,6 +45,8 @@ def test_overwrite_replaces_the_picture(client: Client) -> None:
 def test_an_upload_lands_in_its_subfolder_and_can_be_loaded(client: Client) -> None:
     answer = upload(client.url, "k.png", RED, subfolder="cast/mika")
     assert answer.json() == {"name": "k.png", "subfolder": "cast/mika", "type": "input"}
+    named = upload(client.url, "mika/k.png", RED, subfolder="cast")
+    assert named.json() == {"name": "mika/k.png", "subfolder": "cast", "type": "input"}
     graph: dict[str, Any] = {
         "1": {"class_type": "LoadImage", "inputs": {"image": "cast/mika/k.png"}},
         "2": {"class_type": "SaveImage", "inputs": {"images": ["1", 0], "filename_prefix": "again"}},
@@ -74,6 +76,8 @@ def test_another_picture_under_the_same_name_is_not_taken_from_the_cache(client:
         ({"subfolder": "../.."}, 403),
         ({"subfolder": "/etc"}, 403),
         ({"type": "secrets"}, 400),
+        ({"subfolder": "x" * 300}, 400),
+        ({"subfolder": "x\0"}, 400),
     ],
 )
 def test_an_upload_does_not_leave_its_folder(
@@ -98,6 +102,8 @@ def test_an_upload_without_a_file_is_refused(server: RunningServer) -> None:
         ({"filename": "preview.json", "subfolder": "../../run"}, 403),
         ({"filename": "x.png", "type": "secrets"}, 400),
         ({"filename": "."}, 400),
+        ({"filename": "x" * 300}, 400),
+        ({"filename": "x\0.png"}, 400),
     ],
 )
 def test_a_view_does_not_leave_its_folder(server: RunningServer, query: dict[str, str], status: int) -> None:
@@ -113,6 +119,7 @@ def test_a_view_gives_the_original_bytes_or_a_conversion(client: Client, server:
     assert original.headers["Content-Type"] == "image/png"
     for query, kind in (
         ({"preview": "webp;70"}, "WEBP"),
+        ({"preview": "webp;900"}, "WEBP"),
         ({"preview": "jpeg"}, "JPEG"),
         ({"channel": "rgb"}, "PNG"),
         ({"channel": "a"}, "PNG"),
@@ -126,6 +133,8 @@ def test_an_uploaded_page_is_never_shown_as_one(server: RunningServer) -> None:
     upload(server.url, "k.html", b"<script>alert(1)</script>")
     answer = requests.get(f"{server.url}/view", params={"filename": "k.html", "type": "input"}, timeout=20)
     assert answer.headers["Content-Type"] == "application/octet-stream"
+    converted = {"filename": "k.html", "type": "input", "preview": "webp"}
+    assert requests.get(f"{server.url}/view", params=converted, timeout=20).status_code == 400
 
 
 def test_a_png_carries_its_graph_and_every_extra_key(client: Client) -> None:

@@ -106,6 +106,7 @@ def test_history_can_be_read_in_part_and_deleted(client: Client) -> None:
     ids = [client.render(picture_graph(seed=seed))["prompt"][1] for seed in range(4)]
     assert list(client.get("/history?max_items=2")) == ids[2:]
     assert list(client.get("/history?max_items=2&offset=1")) == ids[1:3]
+    assert client.get("/history?max_items=-5&offset=0") == {}
     client.post_to("/history", delete=[ids[0]])
     assert list(client.get("/history")) == ids[1:]
     client.post_to("/history", clear=True)

@@ -122,6 +122,16 @@ def test_one_error_names_every_output_that_hangs_on_it(client: Client) -> None:
     assert client.post(graph).json()["node_errors"]["1"]["dependent_outputs"] == ["3", "4"]
 
 
+def chain(length: int) -> dict[str, Any]:
+    """A picture that gets noise again and again."""
+    graph = picture_graph()
+    for number in range(3, length):
+        noise = {**graph["2"]["inputs"], "image": [str(number - 1), 0]}
+        graph[str(number)] = {"class_type": "ImageAddNoise", "inputs": noise}
+    saved = {"images": [str(length - 1), 0], "filename_prefix": "x"}
+    return {**graph, "last": {"class_type": "SaveImage", "inputs": saved}}
+
+
 @pytest.mark.parametrize(
     ("body", "status", "kind"),
     [
@@ -132,6 +142,11 @@ def test_one_error_names_every_output_that_hangs_on_it(client: Client) -> None:
         ({"prompt": {"1": {"class_type": ["x"]}}}, 400, "missing_node_type"),
         ({"prompt": {"1": {"class_type": "SaveImage", "inputs": []}}}, 400, "invalid_prompt"),
         ({"prompt": {}}, 400, "prompt_no_outputs"),
+        ({"prompt": {"1": {"class_type": "Nope", "_meta": "x"}}}, 400, "missing_node_type"),
+        ({"prompt": chain(2000)}, 400, "invalid_prompt"),
+        ({"prompt": picture_graph(), "number": "first"}, 400, "invalid_prompt"),
+        ({"prompt": picture_graph(), "number": "nan"}, 400, "invalid_prompt"),
+        ({"prompt": picture_graph(), "extra_data": ["x"]}, 400, "invalid_prompt"),
         ({"prompt": picture_graph(), "prompt_id": "ABC"}, 400, "invalid_prompt_id"),
         (
             {"prompt": picture_graph(), "prompt_id": "0F8FAD5B-D9CB-469F-A165-70867728950E"},

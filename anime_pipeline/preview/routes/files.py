@@ -6,11 +6,12 @@ import asyncio
 import hashlib
 import io
 import mimetypes
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, cast, get_args
 
 from aiohttp import web
-from PIL import Image
+from PIL import Image, UnidentifiedImageError
 
 from anime_pipeline.preview.folders import FolderType, OutsideFolderError
 from anime_pipeline.preview.nodes.encoding import whole_file
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 _UNSAFE_TYPES = frozenset(
     {"text/html", "text/javascript", "text/css", "image/svg+xml", "application/xhtml+xml"}
 )
+# In bytes. A disk takes 255, and what is written has a longer name until it is whole.
+_LONGEST_NAME = 240
 
 
 def file_routes(server: PreviewServer) -> list[Route]:
@@ -46,7 +49,10 @@ class _Files:
             raise web.HTTPNotFound
         preview, channel = request.query.get("preview"), request.query.get("channel", "rgba")
         if preview or channel != "rgba":
-            body, kind = await asyncio.to_thread(_converted, path, preview, channel)
+            try:
+                body, kind = await asyncio.to_thread(_converted, path, preview, channel)
+            except UnidentifiedImageError:
+                raise web.HTTPBadRequest(text=f"{path.name} is no picture") from None
             return web.Response(body=body, content_type=kind)
         kind = mimetypes.guess_type(filename)[0] or "application/octet-stream"
         kind = "application/octet-stream" if kind in _UNSAFE_TYPES else kind
@@ -72,7 +78,8 @@ class _Files:
         path.parent.mkdir(parents=True, exist_ok=True)
         with whole_file(path) as part:
             part.write_bytes(body)
-        return web.json_response({"name": path.name, "subfolder": subfolder, "type": kind})
+        name = path.relative_to(self._server.folders.inside(cast(FolderType, kind), subfolder)).as_posix()
+        return web.json_response({"name": name, "subfolder": subfolder, "type": kind})
 
     def _place(self, kind: str, subfolder: str, filename: str) -> Path:
         if kind not in get_args(FolderType):
@@ -82,7 +89,8 @@ class _Files:
             path = self._server.folders.inside(cast(FolderType, kind), subfolder, filename)
         except (OutsideFolderError, ValueError):
             raise web.HTTPForbidden from None
-        if path == folder or folder not in path.parents:
+        too_long = any(len(os.fsencode(part)) > _LONGEST_NAME for part in path.parts)
+        if path == folder or folder not in path.parents or too_long or "\0" in str(path):
             raise web.HTTPBadRequest
         return path
 
@@ -111,6 +119,6 @@ def _converted(path: Path, preview: str | None, channel: str) -> tuple[bytes, st
             picture = picture.convert("RGBA").getchannel("A")
         elif channel == "rgb" or wanted == "jpeg":
             picture = picture.convert("RGB")
-        options = {} if wanted == "png" else {"quality": int(quality) if quality.isdigit() else 90}
+        options = {} if wanted == "png" else {"quality": min(100, int(quality)) if quality.isdigit() else 90}
         picture.save(buffer, format=wanted, **options)
     return buffer.getvalue(), f"image/{wanted}"

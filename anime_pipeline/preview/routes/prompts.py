@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
@@ -62,8 +63,12 @@ class _Prompts:
                 "prompt_id must be a valid UUID",
                 "give a UUID in lowercase with hyphens, or leave prompt_id out to get one from the server",
             )
-        number = body.get("number")
-        number = self._queue.next_number(bool(body.get("front"))) if number is None else float(number)
+        number, extra_data = body.get("number"), body.get("extra_data") or {}
+        if not isinstance(extra_data, dict):
+            return error_response("invalid_prompt", "extra_data is not an object")
+        number = self._queue.next_number(bool(body.get("front"))) if number is None else _finite(number)
+        if number is None:
+            return error_response("invalid_prompt", "number is not a number")
         validation = validate_prompt(prompt, self._server.folders)
         if validation.error:
             return web.json_response(
@@ -72,10 +77,9 @@ class _Prompts:
         if "node_errors_in_200" in faults:
             validation = _without_outputs(prompt, validation)
         if "pending_deleted" not in faults:
-            extra_data = {**(body.get("extra_data") or {})}
+            extra_data = {**extra_data, "create_time": int(time.time() * 1000)}
             if "client_id" in body:
                 extra_data["client_id"] = body["client_id"]
-            extra_data["create_time"] = int(time.time() * 1000)
             self._queue.put(QueueItem(number, prompt_id, prompt, extra_data, validation.outputs))
         answer = {"prompt_id": prompt_id, "number": number, "node_errors": validation.node_errors}
         if "answer_garbled" in faults:
@@ -150,6 +154,13 @@ class _Prompts:
             return given if isinstance(given, str) and str(UUID(given)) == given else None
         except ValueError:
             return None
+
+
+def _finite(given: Any) -> float | None:
+    try:
+        return float(given) if math.isfinite(float(given)) else None
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def _ids(given: Any) -> list[str]:
