@@ -55,7 +55,7 @@ def audit(
     limit: Annotated[int, typer.Option(help="The newest so many.", min=1, max=100_000)] = 200,
     as_json: JsonOption = False,
 ) -> None:
-    """Who changed what, newest last. With --json also how it was before and after."""
+    """Who changed what through the API, newest last. With --json also how it was before and after."""
     start = _time(since) if since else None
     house = open_house()
     with session_scope(house.settings) as session:

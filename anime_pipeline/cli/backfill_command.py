@@ -19,7 +19,7 @@ from anime_pipeline.errors import UserError
 from anime_pipeline.quality.phases import load_phases, phase_named
 from anime_pipeline.quality.scores import finished_takes, unmeasured_takes
 from anime_pipeline.rendering.staleness import TO_RENDER, CutState, states_of
-from anime_pipeline.review.forecast import Forecast, duration, forecast
+from anime_pipeline.review.forecast import Forecast, counted, duration, forecast
 from anime_pipeline.story.batches import fewest_batches
 from anime_pipeline.story.listing import active_cut_keys
 
@@ -165,8 +165,7 @@ def _show(wanted: _Wanted, as_json: bool) -> None:
         for key, state in wanted.states.items()
     ]
     print_table("Cuts", ("cut", "state", "GPU time"), rows)
-    how = "over neighbours" if wanted.is_ranged else "over cuts that lie apart"
-    out.print(f"{len(rows)} cuts in {len(wanted.batches)} runs of {wanted.job} {how}.")
+    out.print(f"{counted(len(rows), 'cut')} in {counted(len(wanted.batches), 'run')} of {wanted.job}.")
     if expected:
         out.print(f"Forecast: {expected.said}.")
 

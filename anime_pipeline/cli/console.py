@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
+from textwrap import fill
 from typing import Annotated, Any
 
 import typer
@@ -73,7 +74,7 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[obje
     for name, cells, width in zip(columns, told, words, strict=True):
         numeric = bool(cells) and all(isinstance(value, int | float) for value in cells)
         no_wrap = whole and bool(width)
-        header = "\n".join(name.split()) if no_wrap and width < len(name) else name
+        header = fill(name, width, break_long_words=False) if no_wrap else name
         table.add_column(header, justify="right" if numeric else "left", overflow="fold", no_wrap=no_wrap)
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
@@ -93,7 +94,13 @@ def _cell(value: object) -> Text:
         return Text("–")
     if isinstance(value, float):
         return Text(f"{value:.4g}")
+    if isinstance(value, datetime):
+        return Text(_moment(value))
     return Text(str(value), style=STATE_STYLES.get(str(value), ""))
+
+
+def _moment(value: datetime) -> str:
+    return f"{value:%Y-%m-%d %H:%M:%S}"
 
 
 def print_facts(facts: Mapping[str, object]) -> None:
@@ -106,6 +113,8 @@ def print_facts(facts: Mapping[str, object]) -> None:
 def _fact(value: object) -> object:
     if isinstance(value, list | tuple):
         return ", ".join(map(str, value)) or "none"
+    if isinstance(value, datetime):
+        return _moment(value)
     return "–" if value is None else value
 
 

@@ -148,10 +148,7 @@ def list_inbox(
     if as_json:
         print_json([_message_as_json(message) for message in messages])
         return
-    rows = [
-        (m.received_at.strftime("%Y-%m-%d %H:%M:%S"), m.event_id, m.event_type, m.state, m.receipts, m.reason)
-        for m in messages
-    ]
+    rows = [(m.received_at, m.event_id, m.event_type, m.state, m.receipts, m.reason) for m in messages]
     print_table("Inbox", ("received (UTC)", "message", "type", "state", "receipts", "why"), rows)
 
 

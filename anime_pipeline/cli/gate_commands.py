@@ -40,7 +40,8 @@ def show(
 ) -> None:
     """How every phase stands now, beside the verdict that was kept last; exit status 0 whatever it is.
 
-    A kept verdict is never changed: where cuts or thresholds have changed since, it is stale and says which.
+    A kept verdict is never changed: where cuts or thresholds have changed since, it is stale, and `explain`
+    says which.
     """
     house = open_house()
     with session_scope(house.settings) as session:

@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from anime_pipeline.cli.console import out, print_table
-from anime_pipeline.quality.gates import Explanation
+from anime_pipeline.quality.gates import Explanation, Verdict
 from anime_pipeline.quality.worst_frames import FailingPicture
 
 Pictures = Mapping[tuple[int, int | None], FailingPicture]
@@ -36,12 +36,14 @@ def _kept(found: Explanation) -> str | None:
     kept = found.latest
     if kept is None:
         return None
-    told = f"{kept.verdict}, {kept.created_at:%Y-%m-%d %H:%M}"
-    if not kept.stale:
-        return f"{kept.created_at:%Y-%m-%d %H:%M}"
+    when = f"{kept.created_at:%Y-%m-%d %H:%M}"
+    return f"{when}: {kept.verdict}, now stale" if kept.stale else when
+
+
+def _changes_since(kept: Verdict) -> str:
     changes = [str(change) for change in kept.changes[:SHOWN_CHANGES]]
     more = len(kept.changes) - len(changes)
-    return f"{told}; stale: " + "; ".join([*changes, *([f"and {more} more"] if more else [])])
+    return "; ".join([*changes, *([f"and {more} more"] if more else [])])
 
 
 def shown_as_json(found: Explanation) -> dict[str, Any]:
@@ -107,7 +109,7 @@ def print_explanation(found: Explanation, pictures: Pictures) -> None:
             [(m.metric or "take", m.reason, m.remedy, len(m.cut_keys)) for m in judgement.missing],
         )
     if found.latest is not None and found.latest.stale:
-        out.print(f"The kept verdict is stale: {_kept(found)}", soft_wrap=True)
+        out.print(f"Kept {_kept(found)}: {_changes_since(found.latest)}", soft_wrap=True)
     if found.remedies:
         out.print("To mend it:")
         for remedy in found.remedies:

@@ -11,7 +11,7 @@ from anime_pipeline.cli.house import House
 from anime_pipeline.cli.progress import production_progress
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.delivery.readiness import outdated_films
-from anime_pipeline.quality.scores import finished_takes, judge_takes, unmeasured_takes
+from anime_pipeline.quality.scores import finished_takes, judge_takes, shut_gates, unmeasured_takes
 from anime_pipeline.rendering.staleness import FAILING, TO_RENDER, states_of
 from anime_pipeline.review.answering import answer_failures
 from anime_pipeline.review.selection import select_best
@@ -64,12 +64,15 @@ def measure_cuts(house: House, keys: Sequence[str]) -> list[JobOutcome]:
 
 
 def assemble(house: House, scope: str | None = None) -> list[JobOutcome]:
-    """Build the reels and masters of a project or an episode that aren't built for what they now show."""
+    """Build the reels and masters of a project or an episode that aren't built for what they now show.
+
+    A master whose gates are shut is passed over, so that it costs no other one.
+    """
     with session_scope(house.settings) as session:
         scenes = list(outdated_films(session, house.settings, "reel", active_scene_keys(session, scope)))
-        episodes = list(
-            outdated_films(session, house.settings, "master", active_episode_keys(session, scope))
-        )
+        masters = outdated_films(session, house.settings, "master", active_episode_keys(session, scope))
+        shut = shut_gates(session, masters)
+    episodes = [key for key in masters if key not in shut]
     steps = [_step("assemble_scenes", scenes)] if scenes else []
     steps += [_step("assemble_episodes", episodes)] if episodes else []
     if not steps:

@@ -7,14 +7,16 @@ from typing import Annotated
 
 import typer
 
-from anime_pipeline.cli.console import JsonOption, out, print_json, print_table
+from anime_pipeline.cli.console import JsonOption, err, out, print_error, print_json, print_table
 from anime_pipeline.cli.dagster_process import JobOutcome
 from anime_pipeline.cli.house import House, open_house
 from anime_pipeline.cli.production import assemble, measure_cuts, produce_cuts
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.delivery.masters import build_master
+from anime_pipeline.delivery.results import DeliveryResult
 from anime_pipeline.delivery.sheets import build_contact_sheet
 from anime_pipeline.errors import UserError
+from anime_pipeline.quality.errors import GateNotPassedError
 from anime_pipeline.quality.scores import require_binding_gates, require_same_gates
 from anime_pipeline.quality.verdicts import overrides_of
 from anime_pipeline.story.listing import active_cut_keys, active_episode_keys
@@ -74,14 +76,32 @@ def deliver(
         outcomes = assemble(house, scope)
         if any(outcome.error for outcome in outcomes):
             _report(outcomes, as_json)
-    films = []
+    films: list[DeliveryResult] = []
+    shut: list[GateNotPassedError] = []
+    for key in episodes:
+        try:
+            films.append(_film(house, key, draft, subtitles))
+        except GateNotPassedError as error:
+            shut.append(error)
+    _print_films(films, draft, as_json)
+    for why in shut:
+        print_error(why)
+    if shut:
+        err.print("Until then, a film without gates: anime-pipeline deliver --draft")
+        raise typer.Exit(1)
+
+
+def _film(house: House, key: str, draft: bool, subtitles: bool) -> DeliveryResult:
     with session_scope(house.settings) as session:
-        for key in episodes:
-            verdicts = [] if draft else require_binding_gates(session, key)
-            overrides = overrides_of(verdicts)
-            films.append(build_master(session, house.settings, key, subtitles, draft, overrides))
-            build_contact_sheet(session, house.settings, key, overrides=overrides)
-            require_same_gates(session, verdicts)
+        verdicts = [] if draft else require_binding_gates(session, key)
+        overrides = overrides_of(verdicts)
+        film = build_master(session, house.settings, key, subtitles, draft, overrides)
+        build_contact_sheet(session, house.settings, key, overrides=overrides)
+        require_same_gates(session, verdicts)
+    return film
+
+
+def _print_films(films: list[DeliveryResult], draft: bool, as_json: bool) -> None:
     if as_json:
         print_json([asdict(film) for film in films])
         return

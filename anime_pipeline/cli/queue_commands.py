@@ -105,7 +105,7 @@ def _print_takes(title: str, takes: list[QueuedTake], as_json: bool) -> None:
 def _print_take(take: QueuedTake, attempts: list[AttemptInfo]) -> None:
     print_facts({name: value for name, value in asdict(take).items() if value not in (None, {}, "")})
     rows = [
-        (a.started_at.strftime("%Y-%m-%d %H:%M:%S"), a.server_url, a.prompt_id, a.outcome or "open",
+        (a.started_at, a.server_url, a.prompt_id, a.outcome or "open",
          a.error_class, a.gpu_seconds, a.message)
         for a in attempts
     ]  # fmt: skip

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import asdict
 
+from anime_pipeline.cli.changes import told_change
 from anime_pipeline.cli.console import JsonOption, out, print_json, print_table
 from anime_pipeline.cli.house import open_house
 from anime_pipeline.cli.production_commands import Scope, cuts_of
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.rendering.staleness import TO_RENDER, CutState, cut_states
-from anime_pipeline.review.forecast import CutForecast, duration, forecast
+from anime_pipeline.review.forecast import CutForecast, counted, duration, forecast
 
 
 def status(scope: Scope = None, as_json: JsonOption = False) -> None:
@@ -38,10 +39,9 @@ def status(scope: Scope = None, as_json: JsonOption = False) -> None:
 
 
 def _why(state: CutState) -> str:
-    changes = [f"{change.field}: {change.old!r} → {change.new!r}" for change in state.changes]
-    told = [*changes, *([state.reason] if state.reason else [])]
+    told = [*map(told_change, state.changes), *([state.reason] if state.reason else [])]
     if state.retakes:
-        told.append(f"{state.retakes} retake{'s' * (state.retakes > 1)} so far")
+        told.append(f"{counted(state.retakes, 'retake')} so far")
     return "\n".join(told)
 
 

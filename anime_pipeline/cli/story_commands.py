@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from anime_pipeline.cli.changes import told_change
 from anime_pipeline.cli.console import JsonOption, out, print_facts, print_json, print_table
 from anime_pipeline.cli.dagster_process import run_jobs
 from anime_pipeline.cli.house import House, open_house
@@ -74,12 +75,7 @@ def import_file(house: House, file: Path, dry_run: bool = False) -> Difference:
 
 def _print_difference(difference: Difference, dry_run: bool) -> None:
     rows = [
-        (
-            entry.kind,
-            entry.name,
-            entry.state,
-            "\n".join(f"{c.field}: {c.old!r} → {c.new!r}" for c in entry.changes),
-        )
+        (entry.kind, entry.name, entry.state, "\n".join(map(told_change, entry.changes)))
         for entry in difference.entries
     ]
     if rows:
@@ -93,8 +89,6 @@ def prompt(cut: Annotated[str, typer.Argument(help="A cut key.")], as_json: Json
     house = open_house()
     with session_scope(house.settings) as session:
         contexts = load_cut_contexts(session, [cut])
-    if cut not in contexts:
-        raise UserError(f"There is no cut {cut}.", "anime-pipeline status lists the cuts")
     composed = compose_prompt(contexts[cut])
     if as_json:
         print_json(asdict(composed))

@@ -15,6 +15,7 @@ from anime_pipeline.cli.production_commands import Scope, cuts_of
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.media.errors import MissingMediaError
 from anime_pipeline.media.store import MediaStore
+from anime_pipeline.review.forecast import counted
 from anime_pipeline.review.listing import ReviewedTake, reason_of, review_take, review_takes
 from anime_pipeline.review.pruning import leftovers, prune, waiting_to_be_removed
 from anime_pipeline.review.retention import Policy, RetentionPlan, retention_plan
@@ -79,7 +80,7 @@ def show(job: Job, as_json: JsonOption = False) -> None:
         print_table(f"Score {total}", columns, rows)
     if one.choices:
         choices = [(c.chosen_at, c.chosen_by, c.note, c.released_at, c.released_by) for c in one.choices]
-        print_table("Chosen", ("when", "by", "note", "released", "by"), choices)
+        print_table("Chosen", ("when", "by", "note", "released", "released by"), choices)
 
 
 @app.command()
@@ -161,7 +162,8 @@ def _print_plan(plan: RetentionPlan, done: dict[str, Any], as_json: bool) -> Non
         print_table("Kept", ("takes", "because"), [(count, why) for why, count in plan.reasons.items()])
     if done["applied"]:
         out.print(
-            f"{done['takes']} takes pruned, {done['files']} files removed, {done['bytes']:,} bytes freed."
+            f"{counted(done['takes'], 'take')} pruned, {counted(done['files'], 'file')} removed, "
+            f"{done['bytes']:,} bytes freed."
         )
         if done["waiting"]:
             out.print(
@@ -169,7 +171,8 @@ def _print_plan(plan: RetentionPlan, done: dict[str, Any], as_json: bool) -> Non
             )
     else:
         out.print(
-            f"--apply would prune {len(losing)} takes: {plan.files} files, {plan.bytes:,} bytes. "
+            f"--apply would prune {counted(len(losing), 'take')}: {counted(plan.files, 'file')}, "
+            f"{plan.bytes:,} bytes. "
             "Nothing was changed."
         )
         if done["unfinished"]:

@@ -70,11 +70,11 @@ class Forecast:
         """The forecast in words."""
         if not self.takes:
             return "nothing to render"
-        takes = _counted(self.takes, "take")
+        takes = counted(self.takes, "take")
         if self.unknown == self.takes:
             return f"{takes} to render; none of their workflows was rendered before, so the cost is unknown"
         told = f"{takes} to render, about {duration(self.gpu_seconds)} of GPU time"
-        told += f" (from {_counted(self.history, 'rendered take')})"
+        told += f" (from {counted(self.history, 'rendered take')})"
         return f"{told}; {self.unknown} of them of unknown cost" if self.unknown else told
 
     def as_json(self) -> dict[str, Any]:
@@ -155,8 +155,9 @@ def duration(seconds: float) -> str:
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count} {what}" if count == 1 else f"{count} {what}s"
+def counted(count: int | float, one: str, several: str = "") -> str:
+    """A number with what is counted: 1 take, 2 takes."""
+    return f"{count} {one if count == 1 else several or f'{one}s'}"
 
 
 def _cut(row: Any, takes: int, rates: Mapping[str, _Rate]) -> CutForecast:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from anime_pipeline.review.forecast import duration
+from anime_pipeline.review.forecast import counted, duration
 
 MOST_ROWS = 50
 """Rows of one table; the rest is counted."""
@@ -50,7 +50,7 @@ def _summary(totals: Mapping[str, int | float]) -> str:
         for verdict in ("passed", "failed", "incomplete")
         if totals[f"takes_{verdict}"]
     ]
-    rendered = _counted(totals["takes_rendered"], "take", "takes")
+    rendered = counted(totals["takes_rendered"], "take")
     told = [f"{rendered} rendered in {duration(totals['gpu_seconds'])} of GPU time"]
     if totals["takes_not_rendered"]:
         told.append(f"{totals['takes_not_rendered']} not rendered")
@@ -62,12 +62,8 @@ def _summary(totals: Mapping[str, int | float]) -> str:
         ("takes_waiting", "take waiting", "takes waiting"),
     ):
         if totals[name]:
-            told.append(_counted(totals[name], one, several))
+            told.append(counted(totals[name], one, several))
     return ", ".join(told) + "."
-
-
-def _counted(number: int | float, one: str, several: str) -> str:
-    return f"{number} {one if number == 1 else several}"
 
 
 def _table(rows: Sequence[Mapping[str, Any]]) -> list[str]:

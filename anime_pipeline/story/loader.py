@@ -49,7 +49,7 @@ def load_cut_contexts(session: Session, cut_keys: Collection[str]) -> dict[str, 
     missing = [key for key in cut_keys if key not in rows]
     if missing:
         listed = ", ".join(missing[:10]) + (" …" if len(missing) > 10 else "")
-        raise StoryError(f"There is no cut {listed}.", "Import the production that has it.")
+        raise StoryError(f"There is no cut {listed}.", "anime-pipeline status lists the cuts")
     bibles = _load_bibles(session, {row.project_id for row in rows.values()})
     parts = _load_parts(session, {row.scene_id for row in rows.values()})
     directions = standing_directions(session, [row.cut_id for row in rows.values()])

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from io import StringIO
 
 import pytest
 from rich.console import Console
 
 from anime_pipeline.cli import console
+from anime_pipeline.cli.changes import told_change
+from anime_pipeline.story.difference import FieldChange
 
 KEY = "lantern-post.e01.s002.c0030"
 COLUMNS = ("cut", "motion smoothness", "why")
@@ -37,6 +40,31 @@ def test_a_narrow_table_breaks_keys_rather_than_cutting_them_off(printed: String
     cells = [line.split("│")[1].strip() for line in printed.getvalue().splitlines() if "│" in line]
     assert "".join(cells) == KEY
     assert max(map(len, printed.getvalue().splitlines())) <= 40
+
+
+@pytest.mark.parametrize("printed", [100], indirect=True)
+def test_a_header_takes_no_more_lines_than_its_column_needs_and_a_time_no_fractions(
+    printed: StringIO,
+) -> None:
+    console.print_table("Retakes", ("came of it", "at"), [("passed", datetime(2026, 3, 1, 12, 0, 0, 123456))])
+    assert [line.strip(" ┃").split() for line in printed.getvalue().splitlines()[2:4]] == [
+        ["came"],
+        ["of", "it", "┃", "at"],
+    ]
+    assert "2026-03-01 12:00:00 │" in printed.getvalue()
+
+
+def test_a_change_names_what_differs_in_the_words_of_the_file() -> None:
+    old = {"append": ["red obi"], "attributes": {"outfit": "yukata"}}
+    new = {"append": ["gold obi", "fan"], "attributes": {"outfit": "yukata"}, "worn": True}
+    assert told_change(FieldChange("prompt_modifiers", old, new)).splitlines() == [
+        "prompt_modifiers.append: ['red obi'] → ['gold obi', 'fan']",
+        "prompt_modifiers.worn: – → yes",
+    ]
+    line = {"text": "Hi", "speaker": "Kon"}
+    assert (
+        told_change(FieldChange("dialogue", None, [line])) == "dialogue: – → [{speaker: 'Kon', text: 'Hi'}]"
+    )
 
 
 @pytest.mark.parametrize("printed", [100], indirect=True)

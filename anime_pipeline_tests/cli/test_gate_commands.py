@@ -57,7 +57,9 @@ def test_showing_tells_what_is_now_and_what_made_the_kept_verdict_stale(studio: 
     after = gate(studio, "--stale")
     assert (after["state"], after["kept"]["verdict"], after["kept"]["stale"]) == ("passed", "failed", True)
     assert after["kept"]["changes"] == [{"cut_key": f"{EPISODE}.s001.c0010", "what": "take 1 → take 2"}]
-    assert "stale" in run(studio.settings, "gates", "show", EPISODE).stdout
+    assert "failed, now stale" in run(studio.settings, "gates", "show", EPISODE).stdout
+    explained = run(studio.settings, "gates", "explain", EPISODE, ANIMATIC).stdout
+    assert f"failed, now stale: {EPISODE}.s001.c0010: take 1 → take 2\n" in explained
 
 
 def test_explaining_names_each_failing_cut_with_a_picture_of_its_worst_frame(studio: Studio) -> None:
@@ -104,11 +106,16 @@ def test_a_gate_is_overridden_logged_and_withdrawn(studio: Studio) -> None:
 def test_a_delivery_waits_for_its_gate_and_says_who_overrode_it(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # The masters of Dagster's run are another test's; here the command itself asks.
-    monkeypatch.setattr("anime_pipeline.cli.production_commands.assemble", lambda *_: [])
+    # Dagster's runs are another test's; here is what the command asks of them, and asks itself.
+    asked: list[str] = []
+    monkeypatch.setattr(
+        "anime_pipeline.cli.production.run_jobs", lambda _, steps, *__: asked.extend(steps) or []
+    )
     refused = run(studio.settings, "deliver", EPISODE)
     assert refused.returncode == 1
+    assert asked == ["sync", f"assemble_scenes={EPISODE}.s001"], "a master that waits costs no other one"
     assert f"{EPISODE} is failed in {ANIMATIC}" in refused.stderr
+    assert "--draft" in refused.stderr
     assert studio.session.query(Delivery).count() == 0
     assert told(run(studio.settings, "deliver", EPISODE, "--draft", "--json"))[0]["overrides"] == []
 

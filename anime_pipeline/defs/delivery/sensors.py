@@ -15,8 +15,7 @@ from anime_pipeline.defs.studio import Studio
 from anime_pipeline.defs.tries import launch
 from anime_pipeline.defs.watching import Watch
 from anime_pipeline.delivery.readiness import outdated_films
-from anime_pipeline.quality.errors import GateNotPassedError
-from anime_pipeline.quality.scores import require_binding_gates
+from anime_pipeline.quality.scores import shut_gates
 from anime_pipeline.settings import get_settings
 from anime_pipeline.story.listing import active_episode_keys, active_scene_keys
 
@@ -51,7 +50,8 @@ def assemble_episodes_ready(
             return dg.SkipReason(f"Nothing that a master shows or waits for was written since {watch.since}.")
         episodes = _concerned(watch, session, active_episode_keys(session), 2)
         complete = outdated_films(session, studio.settings, "master", episodes, complete_only=True)
-        ready = {key: content for key, content in complete.items() if _gates_are_open(session, key)}
+        shut = shut_gates(session, complete)
+    ready = {key: content for key, content in complete.items() if key not in shut}
     if not ready:
         watch.keep()
         return dg.SkipReason(f"No episode is ready for its master; {len(complete)} wait for a gate.")
@@ -64,14 +64,6 @@ def _concerned(watch: Watch, session: Session, active: Iterable[str], levels: in
         return list(active)
     written = {key.rsplit(".", levels)[0] for key in watch.changed_keys(session)}
     return [key for key in active if key in written]
-
-
-def _gates_are_open(session: Session, episode_key: str) -> bool:
-    try:
-        require_binding_gates(session, episode_key)
-    except GateNotPassedError:
-        return False
-    return True
 
 
 def _assemble(
