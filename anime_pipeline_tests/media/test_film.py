@@ -92,6 +92,13 @@ def test_transparency_comes_out_over_black(tmp_path: Path) -> None:
     assert not next(iter_frames(path)).any()
 
 
+def test_grey_in_sixteen_bits_keeps_its_brightness(tmp_path: Path) -> None:
+    path = tmp_path / "grey.png"
+    levels = np.arange(16, dtype=np.uint16).reshape(4, 4) * 0x1101
+    Image.fromarray(levels).save(path)
+    assert np.array_equal(next(iter_frames(path)), np.repeat((levels >> 8)[..., None], 3, axis=2))
+
+
 @given(
     size=st.tuples(st.integers(1, 6), st.integers(1, 6)), count=st.integers(1, 4), seed=st.integers(0, 2**32)
 )
