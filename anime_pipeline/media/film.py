@@ -125,9 +125,7 @@ def _rgb(image: Image.Image) -> Frame:
     if image.has_transparency_data:
         black = Image.new("RGBA", image.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, image.convert("RGBA"))
-    if image.mode.startswith(
-        "I;16"
-    ):  # Pillow would cut what is above 255 off, and show nearly all of it white
+    if image.mode.startswith("I;16"):  # Pillow would cut off what is above 255: nearly all white
         image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     return np.asarray(image.convert("RGB"))
 
