@@ -116,13 +116,13 @@ class EventHub:
                 break
             after = page[-1].position
         while True:
-            event = await client.queue.get()
+            new = await client.queue.get()
             if client.too_slow:
                 raise TooSlowError
-            if event is None:
+            if new is None:
                 return
-            if event.position > heard:  # a position that another process gave may be ahead of this one
-                yield event
+            if new.position > heard:  # a position that another process gave may be ahead of this one
+                yield new
 
     async def _watch(self) -> None:
         while self._clients:
