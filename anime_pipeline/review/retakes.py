@@ -129,6 +129,11 @@ def list_retakes(session: Session, scope: str | None = None) -> list[RetakeInfo]
     return _listed(session, active_cut_keys(session, scope), None)
 
 
+def retakes_of_cut(session: Session, cut_key: str) -> list[RetakeInfo]:
+    """The retakes of a cut, omitted or not, oldest first."""
+    return _listed(session, [cut_key], None)
+
+
 def withdraw_retake(session: Session, retake_id: int) -> RetakeInfo:
     """End a retake: what it changes holds no more, and its take is not rendered if it still waits.
 

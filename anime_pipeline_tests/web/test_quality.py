@@ -171,6 +171,9 @@ def test_a_retake_with_changes_holds_until_it_is_withdrawn(tiny: Studio, api: ht
     made = sent(api, "POST", f"/cuts/{cut.cut_id}/retakes", 202, camera="close-up", seed=2**64 - 1)
     assert made["changes"] == {"camera": "close-up", "seed": 2**64 - 1}
     assert sent(api, "GET", f"/cuts/{cut.cut_id}/retakes", 200)["items"] == [made]
+    sent(api, "POST", f"/cuts/{cut.cut_id}/omit", 200)
+    assert sent(api, "GET", f"/cuts/{cut.cut_id}/retakes", 200)["items"] == [made]  # as it keeps its takes
+    sent(api, "POST", f"/cuts/{cut.cut_id}/restore", 200)
     ended = sent(api, "POST", f"/retakes/{made['id']}/withdraw", 200)
     assert (ended["answer_status"], ended["withdrawn_at"] is not None) == ("cancelled", True)
     refused = sent(api, "POST", f"/cuts/{cut.cut_id}/retakes", 422, variation={"Nobody": "coat"})

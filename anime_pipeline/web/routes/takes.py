@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from anime_pipeline.database.models import Cut, CutProfile, Job, Retake, Take
 from anime_pipeline.review.choices import choices_of, choose_take, holding_choice, release_choice
 from anime_pipeline.review.directions import RetakeError, RetakeRequest
-from anime_pipeline.review.retakes import ask_retake, list_retakes, withdraw_retake
+from anime_pipeline.review.retakes import ask_retake, retakes_of_cut, withdraw_retake
 from anime_pipeline.review.selection import select_best
 from anime_pipeline.web.access import requires
 from anime_pipeline.web.changes import ChangeOf
@@ -155,7 +155,7 @@ def release(cut_id: PathId, change: ChangeOf) -> TakesOfCut:
 @requires("viewer")
 def read_retakes(cut_id: PathId, db: Db) -> Retakes:
     """The retakes of a cut, those that it got by itself among them."""
-    return Retakes(items=[RetakeView.model_validate(one) for one in list_retakes(db, _key(db, cut_id))])
+    return Retakes(items=[RetakeView.model_validate(one) for one in retakes_of_cut(db, _key(db, cut_id))])
 
 
 @router.post("/cuts/{cut_id}/retakes", status_code=202, responses=problems(404))
@@ -177,7 +177,7 @@ def withdraw(retake_id: PathId, change: ChangeOf) -> RetakeView:
     asked = change.session.get(Retake, retake_id)
     if asked is None:
         raise not_found("retake", retake_id)
-    listed = list_retakes(change.session, _key(change.session, asked.cut_id))
+    listed = retakes_of_cut(change.session, _key(change.session, asked.cut_id))
     before = next((RetakeView.model_validate(one) for one in listed if one.id == retake_id), None)
     shown = RetakeView.model_validate(withdraw_retake(change.session, retake_id))
     change.done("withdraw", "retake", retake_id, shown, before)
