@@ -99,7 +99,7 @@ class Attempt:
             if client is None:
                 end_attempt(
                     session, open_attempt.attempt_id, self._leased.token, "lost", "lost",
-                    "nobody followed it any more, and its server does not know it, or does not answer",
+                    f"{open_attempt.broken_by or 'its worker ended'}; its server lost it, or is silent",
                 )  # fmt: skip
         if client is None:
             return False

@@ -17,14 +17,16 @@ from anime_pipeline.rendering.worker_identity import is_dead
 
 @dataclass(frozen=True)
 class OpenAttempt:
-    """An attempt that was begun and never reported:
-    its prompt may still run, or lie finished on its server.
+    """An attempt that was begun and has no end: its prompt may still run, or lie finished on its server.
+
+    ``broken_by``: the connection's failure that left it so; None where its worker ended.
     """
 
     attempt_id: int
     prompt_id: str
     server_url: str
     server_kind: str
+    broken_by: str | None = None
 
 
 @dataclass(frozen=True)
@@ -119,13 +121,13 @@ _LEASE = text(f"""
         FROM marked WHERE jobs.id = marked.job_id
     )
     SELECT m.id AS queue_id, m.token, m.job_id, p.cut_key, t.take_number, r.recipe_hash, r.workflow, r.inputs,
-           r.models, a.id AS attempt_id, a.prompt_id, a.server_url, a.server_kind
+           r.models, a.id AS attempt_id, a.prompt_id, a.server_url, a.server_kind, a.message AS broken_by
     FROM marked m
     JOIN studio.takes t USING (job_id)
     JOIN studio.recipes r USING (recipe_hash)
     JOIN studio.cut_profiles p USING (cut_id)
     LEFT JOIN LATERAL (
-        SELECT id, prompt_id, server_url, server_kind FROM studio.render_attempts
+        SELECT id, prompt_id, server_url, server_kind, message FROM studio.render_attempts
         WHERE job_id = m.job_id AND finished_at IS NULL ORDER BY id DESC LIMIT 1
     ) a ON TRUE
 """)
@@ -168,7 +170,9 @@ def lease(
         return None
     attempt = None
     if row.attempt_id is not None:
-        attempt = OpenAttempt(row.attempt_id, str(row.prompt_id), row.server_url, row.server_kind)
+        attempt = OpenAttempt(
+            row.attempt_id, str(row.prompt_id), row.server_url, row.server_kind, row.broken_by
+        )
     return Leased(
         row.queue_id, row.token, row.job_id, row.cut_key, row.take_number, row.recipe_hash, row.workflow,
         row.inputs, attempt, row.models,
@@ -384,6 +388,14 @@ def end_attempt(
             "message": message,
             "gpu_seconds": gpu_seconds,
         },
+    )
+
+
+def leave_open(session: Session, attempt_id: int, token: int, why: str) -> None:
+    """Say why nobody follows an attempt for now: whoever leases its take next asks its server for it."""
+    session.execute(
+        text("UPDATE studio.render_attempts SET message = :why WHERE id = :id AND token = :token"),
+        {"why": why, "id": attempt_id, "token": token},
     )
 
 

@@ -15,7 +15,14 @@ from anime_pipeline.media.film import MediaInfo
 from anime_pipeline.media.store import StoredFile
 from anime_pipeline.rendering.comfyui_errors import ComfyError
 from anime_pipeline.rendering.fate import Scene, decide
-from anime_pipeline.rendering.queue import Leased, end_attempt, give_up_lease, log_late_report, put_back
+from anime_pipeline.rendering.queue import (
+    Leased,
+    end_attempt,
+    give_up_lease,
+    leave_open,
+    log_late_report,
+    put_back,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -112,7 +119,9 @@ def record_failure(
         return _late(session, leased, attempt_id, str(error))
     # A connection that broke says nothing about the prompt: its attempt stays open, and whoever leases the
     # take next asks the server for it.
-    if attempt_id is not None and error.error_class != "connection":
+    if attempt_id is not None and error.error_class == "connection":
+        leave_open(session, attempt_id, leased.token, str(error))
+    elif attempt_id is not None:
         outcome = {"lost": "lost", "interrupted": "cancelled"}.get(error.error_class, "failed")
         end_attempt(session, attempt_id, leased.token, outcome, error.error_class, str(error))
     fate = decide(session, leased, error, scene)

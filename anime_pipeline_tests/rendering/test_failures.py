@@ -123,6 +123,8 @@ def test_a_server_error_on_submit_is_retried(studio: Studio) -> None:
     studio.server.misbehave("error_500")
     assert len(studio.render().finished) == 1
     assert studio.renders == 1
+    (lost,) = studio.query("SELECT message FROM studio.render_attempts WHERE outcome = 'lost'")
+    assert "/prompt answered 500" in lost.message, "why it came to nothing is not forgotten"
 
 
 def test_a_stalled_server_is_found_by_its_lack_of_progress(studio: Studio) -> None:
