@@ -65,6 +65,16 @@ def test_public_has_exactly_25_tables(settings: Settings) -> None:
     assert len(inspect(engine_for(settings)).get_table_names(schema="public")) == 25
 
 
+def test_what_refers_to_rows_that_are_replaced_is_found_by_an_index(connection: Connection) -> None:
+    """A row that goes is looked for in each table that refers to it: without an index, in all of its rows."""
+    replaced = ("quality_scores", "studio.measurements", "studio.take_media", "studio.render_leases")
+    lacking = """
+        SELECT k.conrelid::regclass::text FROM pg_constraint k
+        WHERE k.contype = 'f' AND k.confrelid = ANY(CAST(:replaced AS regclass[])) AND NOT EXISTS (
+            SELECT FROM pg_index x WHERE x.indrelid = k.conrelid AND x.indkey[0] = k.conkey[1])"""
+    assert connection.scalars(text(lacking), {"replaced": list(replaced)}).all() == []
+
+
 def test_a_new_row_has_the_database_s_defaults(session: Session) -> None:
     project = Project(name="Lantern Post")
     session.add(project)

@@ -255,7 +255,7 @@ class Measurement(Base):
     """A metric of a take: measured, not_measurable or unavailable (with ``reason`` and ``remedy``)."""
 
     __tablename__ = "measurements"
-    __table_args__ = ({"schema": "studio"},)
+    __table_args__ = (Index("measurements_quality_score", "quality_score_id"), {"schema": "studio"})
 
     job_id: Mapped[int] = mapped_column(
         ForeignKey("studio.takes.job_id", ondelete="CASCADE"), primary_key=True

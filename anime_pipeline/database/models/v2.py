@@ -248,6 +248,7 @@ class RenderQueueItem(Base):
         Index("idx_render_queue_status", "status"),
         Index("idx_render_queue_priority", "priority"),
         Index("idx_render_queue_created_at", "created_at"),
+        Index("idx_render_queue_job_id", "job_id"),
     )
 
     id: Mapped[Id]
