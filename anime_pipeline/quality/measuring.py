@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import Measurement, Take
 from anime_pipeline.database.session import session_scope
-from anime_pipeline.media.errors import MediaError
+from anime_pipeline.media.errors import MediaError, UnreachableStoreError
 from anime_pipeline.media.film import iter_frames
 from anime_pipeline.media.store import MediaStore
 from anime_pipeline.quality.engines.protocol import Provenance, Score, TakeFacts
@@ -79,8 +79,9 @@ def measure_takes(
     """Measure finished takes, and record what is new.
 
     A metric that is stored with the same backend, version, weights and settings is not measured again; an
-    unavailable one is, once it has become available. A take that cannot be read scores 0 in media_contract
-    and costs no other take; one that is not finished, or whose recording fails, is reported as failed.
+    unavailable one is, once it has become available. A take that is damaged or gone scores 0 in
+    media_contract and costs no other take; one that is not finished, that nothing is known of because the
+    media store or the disk does not answer, or whose recording fails, is reported as failed.
 
     The session is read from, at the beginning. Each take is recorded in a short transaction of its own, so
     what is done stays done if this is interrupted; what the caller has not committed cannot be measured.
@@ -98,7 +99,7 @@ def measure_takes(
         tell(take)
     store = MediaStore.of(settings)
     for one, scores in _measured(work, store):
-        tell(_record(settings, one, scores))
+        tell(scores if isinstance(scores, MeasuredTake) else _record(settings, one, scores))
     return MeasureReport(tuple(sorted(report, key=lambda take: (take.cut_key or "", take.job_id))))
 
 
@@ -181,8 +182,13 @@ def _same(row: Any, provenance: Provenance) -> bool:
     )
 
 
-def _measured(work: Sequence[_Work], store: MediaStore) -> Iterator[tuple[_Work, dict[str, Score]]]:
-    """The work with its scores as each take is done, a few takes at a time; numpy and OpenCV free the GIL."""
+def _measured(
+    work: Sequence[_Work], store: MediaStore
+) -> Iterator[tuple[_Work, dict[str, Score] | MeasuredTake]]:
+    """The work with its scores, or its failure, as each take is done; numpy and OpenCV free the GIL.
+
+    A few takes are measured at a time.
+    """
     workers = max(1, min(MOST_WORKERS, os.cpu_count() or 1, len(work)))
     with ThreadPoolExecutor(workers, thread_name_prefix="measure") as pool:
         waiting = iter(work)
@@ -191,9 +197,17 @@ def _measured(work: Sequence[_Work], store: MediaStore) -> Iterator[tuple[_Work,
         ]
         while running:
             one, future = running.pop(0)
-            scores = future.result()
+            scores = _outcome(one, future)
             running += [(more, pool.submit(_scores, more, store)) for more in islice(waiting, 1)]
             yield one, scores
+
+
+def _outcome(work: _Work, future: Future[dict[str, Score]]) -> dict[str, Score] | MeasuredTake:
+    try:
+        return future.result()
+    except (UnreachableStoreError, OSError) as error:
+        reason = f"its media could not be read: {error}"
+        return MeasuredTake(work.take.job_id, work.take.cut_key, "failed", reason=reason)
 
 
 def _scores(work: _Work, store: MediaStore) -> dict[str, Score]:
@@ -206,14 +220,19 @@ def _scores(work: _Work, store: MediaStore) -> dict[str, Score]:
 
 
 def _feed(stream: EngineStream, take: TakeToMeasure, store: MediaStore) -> str | None:
-    """Stream a take's frames; why they ended too early, or None."""
+    """Stream a take's frames; why they ended too early, or None.
+
+    Raises UnreachableStoreError and OSError, which say nothing about the take.
+    """
     if not take.media:
         return "no film and no frame is recorded for it"
     try:
         for sha256, suffix in take.media:
             for frame in iter_frames(store.local_path(sha256, suffix)):
                 stream.add(frame)
-    except (MediaError, OSError, ValueError) as error:
+    except UnreachableStoreError:
+        raise
+    except (MediaError, ValueError) as error:
         return str(error)
     return None
 

@@ -13,6 +13,8 @@ from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import Measurement, QualityGate, QualityScore, StoryBible
 from anime_pipeline.database.session import engine_for
+from anime_pipeline.media.errors import UnreachableStoreError
+from anime_pipeline.media.store import MediaStore
 from anime_pipeline.quality import measuring
 from anime_pipeline.quality.gates import judge_cut
 from anime_pipeline.quality.measuring import MeasureEvent, MeasureReport, measure_takes
@@ -163,6 +165,30 @@ def test_a_file_that_is_gone_from_the_store_fails(studio: Studio) -> None:
     _file(studio).unlink()
     measure(studio, job)
     assert stored(studio, job)["media_contract"].value == 0.0
+
+
+def test_a_store_or_disk_that_does_not_answer_says_nothing_about_its_takes(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    jobs = [studio.take(studio.cut(number), panning(24, seed=number)) for number in (10, 20, 30)]
+    reached = MediaStore.local_path
+    failures = iter([UnreachableStoreError("the store does not answer"), PermissionError(13, "denied")])
+
+    def unsteady(self: MediaStore, sha256: str, suffix: str) -> Path:
+        if failure := next(failures, None):
+            raise failure
+        return reached(self, sha256, suffix)
+
+    monkeypatch.setattr(MediaStore, "local_path", unsteady)
+    report = measure(studio, *jobs)
+    reasons = {take.reason for take in report.with_outcome("failed")}
+    assert reasons == {
+        "its media could not be read: the store does not answer",
+        "its media could not be read: [Errno 13] denied",
+    }
+    assert len(report.with_outcome("measured")) == 1
+    assert sum(1 for job in jobs if not stored(studio, job)) == 2
+    assert len(measure(studio, *jobs).with_outcome("measured")) == 2
 
 
 def test_a_take_without_media_fails(studio: Studio) -> None:
