@@ -1,8 +1,13 @@
--- Refuses where takes have been rendered again, or a project names its models: that is nowhere else.
+-- Refuses where takes have been rendered again, attempts noted what they rendered on, or a project names its
+-- models: that is nowhere else.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM studio.takes WHERE reproduces_job_id IS NOT NULL) THEN
         RAISE EXCEPTION 'table studio.reproductions holds verdicts on second renderings, which undoing 0006_reproduction would lose'
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF EXISTS (SELECT FROM studio.render_environments) THEN
+        RAISE EXCEPTION 'table studio.render_environments tells what attempts rendered on, which undoing 0006_reproduction would lose'
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     IF EXISTS (SELECT FROM studio.project_profiles WHERE models <> '{}') THEN

@@ -1,8 +1,13 @@
--- Refuses where a retake was asked for, or a project chooses seeds or budgets: that is nowhere else.
+-- Refuses where a retake was asked for, a cut waits for a person, or a project chooses seeds or budgets: that is
+-- nowhere else.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM studio.retakes) THEN
         RAISE EXCEPTION 'table studio.retakes holds retakes, which undoing 0009_retakes would lose'
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF EXISTS (SELECT FROM studio.cut_reviews) THEN
+        RAISE EXCEPTION 'table studio.cut_reviews holds cuts that wait for a person, which undoing 0009_retakes would lose'
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     IF EXISTS (SELECT FROM studio.project_profiles WHERE budget <> '{}' OR seed_policy <> 'derived')

@@ -1,8 +1,12 @@
--- Refuses where people have chosen takes or takes were pruned: nothing else would know of it.
+-- Refuses where people have chosen takes, takes were pruned or films built of them: nothing else would know of it.
 DO $$
 BEGIN
     IF EXISTS (SELECT FROM studio.take_choices) THEN
         RAISE EXCEPTION 'table studio.take_choices holds people''s choices of takes, which undoing 0010_selection would lose'
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
+    IF EXISTS (SELECT FROM studio.delivery_takes) THEN
+        RAISE EXCEPTION 'table studio.delivery_takes tells which takes films show, which undoing 0010_selection would lose'
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
     IF EXISTS (SELECT FROM studio.takes WHERE pruned_at IS NOT NULL) THEN

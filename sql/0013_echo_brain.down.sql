@@ -5,6 +5,10 @@ BEGIN
         RAISE EXCEPTION 'table studio.outbox holds events that are not delivered, which undoing 0013_echo_brain would delete'
             USING ERRCODE = 'object_not_in_prerequisite_state';
     END IF;
+    IF EXISTS (SELECT FROM studio.echo_task_jobs) THEN
+        RAISE EXCEPTION 'table studio.echo_task_jobs holds rows, which undoing 0013_echo_brain would delete'
+            USING ERRCODE = 'object_not_in_prerequisite_state';
+    END IF;
     IF EXISTS (SELECT FROM studio.take_rejections) THEN
         RAISE EXCEPTION 'table studio.take_rejections holds rows, which undoing 0013_echo_brain would delete'
             USING ERRCODE = 'object_not_in_prerequisite_state';

@@ -95,14 +95,6 @@ def newest_position(connection: Connection) -> Position:
     return Position(row.txid, row.id) if row is not None else Position(0, 0)
 
 
-def oldest_position(connection: Connection) -> Position | None:
-    """The first event that is still kept, None where there is none."""
-    row = connection.execute(
-        text("SELECT txid, id FROM studio.job_events ORDER BY txid, id LIMIT 1")
-    ).one_or_none()
-    return Position(row.txid, row.id) if row is not None else None
-
-
 def forget_old_events(connection: Connection) -> int:
     """Delete what is older than a week, and what a restored backup brought from another server's counting."""
     deleted = connection.execute(

@@ -1,4 +1,4 @@
-"""Brings a database to a revision: the numbered SQL files of ``sql/``, run by Alembic in one transaction.
+"""Brings a database to a revision: the numbered SQL files of ``sql/``, run in one transaction.
 
 A revision is a pair of files, ``NNNN_name.up.sql`` and ``NNNN_name.down.sql``, and ``NNNN_name`` is its id.
 The ledger is ``studio.schema_revisions``. Either all pending files take effect or none does.
@@ -6,17 +6,12 @@ The ledger is ``studio.schema_revisions``. Either all pending files take effect 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import psycopg2
-from alembic.runtime.migration import MigrationContext, MigrationStep
-from alembic.script import Script
-from alembic.script.revision import RevisionMap
 from sqlalchemy import Connection, inspect, text
 from sqlalchemy.exc import DBAPIError
 
@@ -26,15 +21,13 @@ from anime_pipeline.database.session import engine_for
 from anime_pipeline.settings import Settings
 
 SQL_FOLDER = Path(__file__).parent / "sql"
-LEDGER = {"version_table": "schema_revisions", "version_table_schema": "studio"}
+LEDGER = "studio.schema_revisions"
 BASE = "base"
 MIGRATOR_LOCK = 0x616E696D65  # "anime"
 MIGRATOR_LOCK_TIMEOUT = "60s"
 TABLE_LOCK_TIMEOUT = "10s"
 _LOCK_NOT_AVAILABLE = "55P03"
 _REFUSED = "55000"  # object_not_in_prerequisite_state: what our down files raise
-
-Steps = Callable[[Any, MigrationContext], list[Any]]
 
 
 @dataclass(frozen=True)
@@ -63,17 +56,9 @@ def upgrade(settings: Settings) -> list[str]:
 
 def upgrade_within(connection: Connection) -> list[str]:
     """Apply all pending revisions in the caller's transaction, which must be the only migrator."""
-    scripts = _scripts()
-    applied: list[str] = []
-
-    def steps(heads: Any, context: MigrationContext) -> list[Any]:
-        pending = _after(scripts, _current(heads, scripts))
-        applied.extend(script.revision for script in pending)
-        revisions = _linked(scripts)
-        return [MigrationStep.upgrade_from_script(revisions, script) for script in pending]
-
-    _run(connection, steps)
-    return applied
+    pending = _after(_revisions(), revision_on(connection))
+    _run(connection, pending, upwards=True)
+    return pending
 
 
 def earlier_tables(connection: Connection) -> list[str]:
@@ -92,42 +77,39 @@ def downgrade(settings: Settings, revision: str) -> list[str]:
 
     Raises MigrationError where undoing would lose rows, and then undoes nothing.
     """
-    scripts = _scripts()
-    target = _find(scripts, revision)
-    undone: list[str] = []
-
-    def steps(heads: Any, context: MigrationContext) -> list[Any]:
-        current = _current(heads, scripts)
-        kept = {script.revision for script in _after(scripts, current)}
-        doomed = [script for script in reversed(_after(scripts, target)) if script.revision not in kept]
-        undone.extend(script.revision for script in doomed)
-        revisions = _linked(scripts)
-        return [MigrationStep.downgrade_from_script(revisions, script) for script in doomed]
-
+    revisions = _revisions()
+    target = _find(revisions, revision)
     with _errors_in_words(), engine_for(settings).begin() as connection:
         _become_the_migrator(connection)
-        _run(connection, steps)
+        kept = set(_after(revisions, revision_on(connection)))
+        undone = [name for name in reversed(_after(revisions, target)) if name not in kept]
+        _run(connection, undone, upwards=False)
     return undone
 
 
 def status(settings: Settings) -> MigrationStatus:
     """The current revision, the newest one, and what ``upgrade`` would apply."""
-    scripts = _scripts()
     with _errors_in_words(), engine_for(settings).connect() as connection:
         current = revision_on(connection)
-    pending = tuple(script.revision for script in _after(scripts, current))
-    return MigrationStatus(current, scripts[-1].revision, pending)
+    return MigrationStatus(current, head_revision(), tuple(_after(_revisions(), current)))
 
 
 def revision_on(connection: Connection) -> str | None:
     """The revision of the database that ``connection`` is open on; None before the first migration."""
-    heads = MigrationContext.configure(connection, opts=dict(LEDGER)).get_current_heads()
-    return _current(heads, _scripts())
+    if connection.scalar(text(f"SELECT to_regclass('{LEDGER}')")) is None:
+        return None
+    current: str | None = connection.scalar(text(f"SELECT version_num FROM {LEDGER}"))
+    if current is not None and current not in _revisions():
+        raise MigrationError(
+            f"The database is at revision {current}, which this version of anime_pipeline doesn't know.",
+            "Install the version that migrated it, or a newer one.",
+        )
+    return current
 
 
 def head_revision() -> str:
     """The newest revision that this version knows."""
-    return _scripts()[-1].revision
+    return _revisions()[-1]
 
 
 def awaits_adoption(settings: Settings) -> bool:
@@ -136,79 +118,44 @@ def awaits_adoption(settings: Settings) -> bool:
         return bool(earlier_tables(connection))
 
 
-def _scripts() -> list[Script]:
-    """One Alembic script per pair of SQL files, oldest first; each follows the one before it."""
-    ups = sorted(SQL_FOLDER.glob("*.up.sql"))
-    if not ups:
+def _up_files() -> list[Path]:
+    """The up files, oldest first."""
+    files = sorted(SQL_FOLDER.glob("*.up.sql"))
+    if not files:
         raise MigrationError(
             f"The SQL files are missing from {SQL_FOLDER}.",
             "Install from the clone with `pip install -e .`, or reinstall the package.",
         )
-    scripts: list[Script] = []
-    for up in ups:
-        name = up.name.removesuffix(".up.sql")
-        module = ModuleType(name)
-        module.__dict__["down_revision"] = scripts[-1].revision if scripts else None
-        module.__dict__["upgrade"] = _runner(up)
-        module.__dict__["downgrade"] = _runner(up.with_name(f"{name}.down.sql"))
-        scripts.append(Script(module, name, str(up)))
-    return scripts
+    return files
 
 
-def _runner(file: Path) -> Callable[..., None]:
-    def run(connection: Connection) -> None:
-        # The driver's own cursor, so that neither `%` nor `:name` in the SQL is taken for a parameter.
-        driver = connection.connection.dbapi_connection
-        assert driver is not None
-        cursor = driver.cursor()
-        cursor.execute(file.read_text(encoding="utf-8"))
-        cursor.close()
-
-    return run
+def _revisions() -> list[str]:
+    return [file.name.removesuffix(".up.sql") for file in _up_files()]
 
 
-def _linked(scripts: list[Script]) -> RevisionMap:
-    """The scripts as Alembic's chain; reading its heads is what links them."""
-    revisions = RevisionMap(lambda: scripts)
-    assert revisions.heads == (scripts[-1].revision,)
-    return revisions
+def _run(connection: Connection, revisions: Sequence[str], upwards: bool) -> None:
+    from anime_pipeline.database.revision_runs import run_revisions  # with Alembic, which few commands need
+
+    run_revisions(connection, _up_files(), revisions, upwards)
 
 
-def _after(scripts: list[Script], revision: str | None) -> list[Script]:
-    """The scripts that follow ``revision``, oldest first; all of them after None."""
-    if revision is None:
-        return list(scripts)
-    return scripts[[script.revision for script in scripts].index(revision) + 1 :]
+def _after(revisions: list[str], revision: str | None) -> list[str]:
+    """The revisions that follow ``revision``, oldest first; all of them after None."""
+    return revisions if revision is None else revisions[revisions.index(revision) + 1 :]
 
 
-def _find(scripts: list[Script], revision: str) -> str | None:
+def _find(revisions: list[str], revision: str) -> str | None:
     if revision == BASE:
         return None
-    for script in scripts:
-        if revision in (script.revision, script.revision.split("_")[0]):
-            return script.revision
-    known = ", ".join([BASE, *(script.revision for script in scripts)])
+    for name in revisions:
+        if revision in (name, name.split("_")[0]):
+            return name
+    known = ", ".join([BASE, *revisions])
     raise MigrationError(f"There is no revision {revision!r}.", f"Name one of: {known}.")
-
-
-def _current(heads: tuple[str, ...], scripts: list[Script]) -> str | None:
-    current = heads[0] if heads else None
-    if current is not None and current not in {script.revision for script in scripts}:
-        raise MigrationError(
-            f"The database is at revision {current}, which this version of anime_pipeline doesn't know.",
-            "Install the version that migrated it, or a newer one.",
-        )
-    return current
 
 
 def _holds_rows(connection: Connection, table: str) -> bool:
     return bool(connection.scalar(text(f"SELECT EXISTS (SELECT FROM public.{table})")))
-
-
-def _run(connection: Connection, steps: Steps) -> None:
-    connection.execute(text("CREATE SCHEMA IF NOT EXISTS studio"))
-    context = MigrationContext.configure(connection, opts={**LEDGER, "fn": steps})
-    context.run_migrations(connection=connection)
 
 
 def _refuse_unadopted(connection: Connection) -> None:

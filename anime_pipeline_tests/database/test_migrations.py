@@ -104,6 +104,17 @@ def test_a_database_of_a_newer_version_is_left_alone(settings: Settings) -> None
             "0010",
             "threshold_changes",
         ),
+        (
+            "INSERT INTO studio.render_environments (environment_hash, facts) VALUES (repeat('a', 64), '{}')",
+            "0005",
+            "render_environments",
+        ),
+        (
+            "WITH job AS (INSERT INTO jobs (job_type) VALUES ('still_image') RETURNING id) "
+            "INSERT INTO studio.job_callbacks (job_id, url) SELECT id, 'https://studio.example' FROM job",
+            "0013",
+            "job_callbacks",
+        ),
         ("INSERT INTO studio.outbox (event_type, job_id) VALUES ('job.failed', 1)", "0012", "outbox"),
         (
             "INSERT INTO studio.inbox (event_id, source, body_sha256, signatures, state, reason) "

@@ -14,8 +14,8 @@ from sqlalchemy import Connection, MetaData, inspect, select, text
 from sqlalchemy.exc import StatementError
 from sqlalchemy.orm import Session
 
-from anime_pipeline.database.migrations import LEDGER
 from anime_pipeline.database.models import Base, Character, GenerationParams, Project, Seed
+from anime_pipeline.database.revision_runs import LEDGER
 from anime_pipeline.database.session import engine_for
 from anime_pipeline.settings import Settings
 

@@ -79,6 +79,12 @@ def quoted(connection: Connection, name: str) -> str:
     return connection.dialect.identifier_preparer.quote_identifier(name).replace(":", "\\:")
 
 
+def literal(value: str) -> str:
+    """``value`` as an SQL text, fit for ``text()`` where a statement takes no parameters."""
+    doubled = value.replace("'", "''").replace(":", "\\:")
+    return f"'{doubled}'"
+
+
 def _engine(url: URL, isolation: Isolation | Literal["AUTOCOMMIT"]) -> Engine:
     return create_engine(
         url,

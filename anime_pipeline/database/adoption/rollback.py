@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import secrets
 import time
 from contextlib import suppress
@@ -11,7 +12,14 @@ from sqlalchemy import URL, Connection, text
 from sqlalchemy.exc import DBAPIError
 
 from anime_pipeline.database.adoption.backup import OnEvent, ignore_event, one_at_a_time
-from anime_pipeline.database.adoption.connections import Which, autocommit, quoted, transaction, url_of
+from anime_pipeline.database.adoption.connections import (
+    Which,
+    autocommit,
+    literal,
+    quoted,
+    transaction,
+    url_of,
+)
 from anime_pipeline.database.adoption.errors import UNCHANGED, AdoptionError, in_words
 from anime_pipeline.database.adoption.fingerprints import all_fingerprints
 from anime_pipeline.database.adoption.manifest import NAME_FORMAT, Backup, check_files, find_backup, utc_now
@@ -24,6 +32,10 @@ from anime_pipeline.settings import Settings
 _MAINTENANCE = ("postgres", "template1")
 _SWAP_TRIES = 5
 _MARK = "_restored_"
+# Settings whose value is a list of names; said as one text, a list would become one name with commas in it.
+_LISTS_OF_NAMES = frozenset(
+    {"search_path", "temp_tablespaces", "local_preload_libraries", "session_preload_libraries"}
+)
 
 
 @dataclass(frozen=True)
@@ -156,8 +168,9 @@ def _copy_settings(maintenance: URL, database: str, restored: str) -> None:
                    CROSS JOIN unnest(s.setconfig) AS setting WHERE d.datname = :name AND s.setrole = 0"""
         for setting in server.scalars(text(query), names).all():
             key, _, value = str(setting).partition("=")
-            said = value.replace("'", "''").replace(":", "\\:")
-            server.execute(text(f"ALTER DATABASE {target} SET {quoted(server, key)} = '{said}'"))
+            held = _names_in(value) if key in _LISTS_OF_NAMES else [value]
+            said = ", ".join(literal(one) for one in held)
+            server.execute(text(f"ALTER DATABASE {target} SET {quoted(server, key)} = {said}"))
         query = """SELECT coalesce(nullif(grantee, 0)::regrole::text, 'PUBLIC') AS grantee, privilege_type
                    FROM pg_database d CROSS JOIN aclexplode(d.datacl) WHERE d.datname = :name"""
         granted = server.execute(text(query), names).all()
@@ -165,6 +178,12 @@ def _copy_settings(maintenance: URL, database: str, restored: str) -> None:
             server.execute(text(f"REVOKE ALL ON DATABASE {target} FROM PUBLIC"))
         for grantee, privilege in granted:
             server.execute(text(f"GRANT {privilege} ON DATABASE {target} TO {grantee}"))
+
+
+def _names_in(value: str) -> list[str]:
+    """The names of a list as PostgreSQL stores it: quoted where they must be, between commas."""
+    found = re.findall(r'"(?:[^"]|"")*"|[^\s,]+', value)
+    return [name[1:-1].replace('""', '"') if name.startswith('"') else name for name in found]
 
 
 def _swap(maintenance: URL, database: str, restored: str, kept_as: str) -> None:

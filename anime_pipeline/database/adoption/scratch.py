@@ -13,6 +13,7 @@ from anime_pipeline.database.adoption.connections import (
     Which,
     autocommit,
     domain_url,
+    literal,
     quoted,
     transaction,
     url_of,
@@ -67,15 +68,15 @@ def create_like(server: Connection, model: str, name: str) -> None:
     ).one()
     options = [
         f"ENCODING '{row.encoding}'",
-        f"LC_COLLATE {_literal(row.datcollate)}",
-        f"LC_CTYPE {_literal(row.datctype)}",
+        f"LC_COLLATE {literal(row.datcollate)}",
+        f"LC_CTYPE {literal(row.datctype)}",
     ]
     provider = row.entry.get("datlocprovider", "c")  # from PostgreSQL 15 on
     locale = row.entry.get("datlocale") or row.entry.get("daticulocale")  # 17 and later; 15 and 16
     if provider == "i":
-        options.append(f"LOCALE_PROVIDER icu ICU_LOCALE {_literal(locale)}")
+        options.append(f"LOCALE_PROVIDER icu ICU_LOCALE {literal(locale)}")
     elif provider == "b":
-        options.append(f"LOCALE_PROVIDER builtin BUILTIN_LOCALE {_literal(locale)}")
+        options.append(f"LOCALE_PROVIDER builtin BUILTIN_LOCALE {literal(locale)}")
     server.execute(text(f"CREATE DATABASE {quoted(server, name)} TEMPLATE template0 {' '.join(options)}"))
 
 
@@ -93,8 +94,3 @@ def sweep(server: Connection, url: URL, mark: str) -> None:
 
 def _drop(server: Connection, name: str) -> None:
     server.execute(text(f"DROP DATABASE IF EXISTS {quoted(server, name)} WITH (FORCE)"))
-
-
-def _literal(value: str) -> str:
-    doubled = value.replace("'", "''").replace(":", "\\:")
-    return f"'{doubled}'"

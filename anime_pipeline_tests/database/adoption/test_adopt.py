@@ -57,6 +57,7 @@ def test_an_ordinary_owner_goes_there_and_back(studio: Studio) -> None:
         f"CREATE ROLE {role} LOGIN CREATEDB PASSWORD 'secret'",
         f"ALTER DATABASE {studio.database} OWNER TO {role}",
         f"ALTER DATABASE {studio.database} SET work_mem = '5MB'",
+        f'ALTER DATABASE {studio.database} SET search_path = public, "their own"',
         f"GRANT CONNECT ON DATABASE {studio.database} TO pg_monitor",
         tables,
     )
@@ -76,6 +77,7 @@ def test_an_ordinary_owner_goes_there_and_back(studio: Studio) -> None:
     assert studio.content() == migrated != before
     assert studio.scalar("SELECT tableowner FROM pg_tables WHERE tablename = 'stories'") == role
     assert studio.scalar("SHOW work_mem") == "5MB"
+    assert studio.scalar("SHOW search_path") == 'public, "their own"'
     granted = "SELECT has_database_privilege('pg_monitor', current_database(), 'CONNECT')"
     assert studio.scalar(granted) is True
     studio.server.execute(
