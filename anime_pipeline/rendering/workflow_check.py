@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -42,10 +42,12 @@ def check_workflow(template: Template, object_info: Mapping[str, Any] | None = N
     if object_info is None:
         findings += _unknown_inputs(template)
     else:
-        runs = executed(template.graph, object_info)
+        runs, optional = executed(template.graph, object_info), _optional_nodes(template)
         for node_id, node in template.graph.items():
-            if node_id in runs or node["class_type"] not in object_info:
-                findings += _on_server(node, object_info, _filled_inputs(template, node))
+            if node_id not in runs and node["class_type"] in object_info:
+                continue
+            found = _on_server(node, object_info, _filled_inputs(template, node))
+            findings += _only_for(slot, found) if (slot := optional.get(node_id)) else found
     return list(dict.fromkeys(findings))
 
 
@@ -149,6 +151,23 @@ def _unsaved(template: Template, object_info: Mapping[str, Any]) -> Iterator[Fin
                 f"node “{title_of(node)}” writes previews only, which the server removes when it starts",
                 "switch its save_output on",
             )
+
+
+def _optional_nodes(template: Template) -> dict[str, str]:
+    """The ids of nodes that leave where a cut has no value for a slot, and the slot."""
+    return {
+        template.node_id(title): slot
+        for slot, targets in template.sidecar.slots.items()
+        for target in targets
+        if target.absent == "remove"
+        for title in (target.node, *target.also_remove, *target.bypassed)
+    }
+
+
+def _only_for(slot: str, findings: Iterable[Finding]) -> Iterator[Finding]:
+    """What a server lacks for cuts that have a value for a slot; the others can be rendered there."""
+    for one in findings:
+        yield replace(one, severity="remark", message=f"{one.message}; only cuts with {slot} need it")
 
 
 def _filled_inputs(template: Template, node: Mapping[str, Any]) -> set[str]:

@@ -212,3 +212,23 @@ def test_model_files_are_known_by_the_folder_that_they_lie_in() -> None:
         "loras": ["ink"],
         "text_encoders": ["umt5"],
     }
+
+
+def test_what_only_some_cuts_need_is_a_remark() -> None:
+    template = LIBRARY.get("sd15-still")
+    lists = {"ckpt_name", "lora_name", "control_net_name"}
+    object_info = info(
+        **{
+            node["class_type"]: {
+                name: [["other.safetensors"]] if name in lists else ["ANY"] for name in node["inputs"]
+            }
+            for node in template.graph.values()
+        }
+    )
+    del object_info["ControlNetApplyAdvanced"]
+    told = check_workflow(template, object_info)
+    assert {one.severity for one in told} == {"remark"}
+    for_poses = [one.message for one in told if one.message.endswith("; only cuts with pose_image need it")]
+    assert len(for_poses) == 2
+    assert any("control_v11p_sd15_openpose_fp16.safetensors" in message for message in for_poses)
+    assert any("no node ControlNetApplyAdvanced" in message for message in for_poses)
