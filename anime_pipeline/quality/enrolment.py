@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import Character, CharacterAnchor, FaceEmbedding, ProjectProfile
 from anime_pipeline.media.errors import MediaError
-from anime_pipeline.media.film import Frame, iter_frames
+from anime_pipeline.media.film import iter_frames
 from anime_pipeline.media.store import MediaStore
 from anime_pipeline.quality.engines.face_similarity import FaceSimilarity, face_backend
 from anime_pipeline.quality.engines.faces import Face, FaceBackend, FaceError, only_face
@@ -183,15 +183,11 @@ def _looked_at(
     character: str, shown: str, eye: _Eye, locate: Callable[[], Path], write: Callable[[Face], None]
 ) -> EnrolledPicture:
     try:
-        face = only_face(_first_frame(iter_frames(locate())), eye.backend)
+        face = only_face(next(iter_frames(locate())), eye.backend)
     except (FaceError, MediaError) as refusal:
         return EnrolledPicture(character, shown, "refused", None, str(refusal), refusal.remedy)
     write(face)
     return EnrolledPicture(character, shown, "enrolled", face)
-
-
-def _first_frame(frames: Iterator[Frame]) -> Frame:
-    return next(frames)
 
 
 def _write(session: Session, eye: _Eye, anchor: CharacterAnchor, sha256: str, face: Face) -> None:

