@@ -8,6 +8,7 @@ is reported and decides nothing until a studio gives it a threshold.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -18,6 +19,7 @@ from anime_pipeline.quality.engines.protocol import (
     Accumulator,
     FrameChunk,
     Frames,
+    NotMeasurableError,
     Provenance,
     Score,
     TakeFacts,
@@ -60,7 +62,7 @@ class PaletteAdherence:
         return Provenance("cielab", "1", None, settings)
 
     def start(self, facts: TakeFacts) -> Accumulator:
-        """Begin a take. Raises ValueError for a palette colour that is not ``#rrggbb``."""
+        """Begin a take. Raises NotMeasurableError for a palette colour that is not ``#rrggbb``."""
         return _Adherence(
             self.provenance(facts),
             tuple(facts.palette),
@@ -78,10 +80,14 @@ def lab(rgb: npt.NDArray[np.uint8]) -> Lab:
 
 
 def palette_lab(colours: Iterable[str]) -> Lab:
-    """CIELAB of ``#rrggbb`` texts. Raises ValueError for any other text."""
-    codes = [bytes.fromhex(colour.removeprefix("#")) for colour in colours]
-    if any(len(code) != 3 for code in codes):
-        raise ValueError("a palette colour is written #rrggbb")
+    """CIELAB of ``#rrggbb`` texts. Raises NotMeasurableError for others: older bibles have some."""
+    codes = []
+    for colour in colours:
+        if not re.fullmatch(r"#?[0-9a-fA-F]{6}", colour):
+            raise NotMeasurableError(
+                f"the story bible's palette has {colour!r}, which is no colour as #rrggbb"
+            )
+        codes.append(bytes.fromhex(colour.removeprefix("#")))
     return lab(np.frombuffer(b"".join(codes), dtype=np.uint8).reshape(-1, 3))
 
 

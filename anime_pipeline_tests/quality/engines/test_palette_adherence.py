@@ -7,6 +7,7 @@ import pytest
 
 from anime_pipeline.quality.engines.palette_adherence import NEAR, PaletteAdherence, lab, palette_lab
 from anime_pipeline.quality.engines.protocol import TakeFacts
+from anime_pipeline.quality.engines.stream import EngineStream
 from anime_pipeline_tests.quality.engines.measuring import measure
 from anime_pipeline_tests.quality.films import Film, panning
 
@@ -71,7 +72,10 @@ def test_an_edited_palette_is_another_measurement() -> None:
     assert engine.provenance(facts(PALETTE)) != engine.provenance(facts({**PALETTE, "sea": "#000000"}))
 
 
-@pytest.mark.parametrize("colour", ["teal", "#12345", "#1234567"])
-def test_a_colour_that_is_none_is_refused(colour: str) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        PaletteAdherence().start(facts({"x": colour}))
+@pytest.mark.parametrize("colour", ["teal", "#12345", "#1234567", "#fff", "['#000000']"])
+def test_a_colour_that_is_none_is_named(colour: str) -> None:
+    stream = EngineStream([PaletteAdherence()], facts({**PALETTE, "x": colour}))
+    stream.add(panning(1)[0])
+    score = stream.finish()["palette_adherence"]
+    assert score.state == "not_measurable"
+    assert f"palette has {colour!r}" in (score.reason or "")
