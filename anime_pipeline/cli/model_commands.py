@@ -19,7 +19,7 @@ from anime_pipeline.quality.engines.weights import (
 from anime_pipeline.quality.engines.weights_fetching import fetch as fetch_weights
 from anime_pipeline.settings import get_settings
 
-app = typer.Typer(help="List, fetch and verify the weights of learned metrics.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 Name = Annotated[str, typer.Argument(help="A name from `anime-pipeline models list`.")]
 
 
@@ -84,7 +84,7 @@ def verify_models(
     else:
         rows = [(entry, check.path.name, check.state, check.message) for entry, check in checks]
         print_table(f"Weights in {folder}", ("name", "file", "state", "message"), rows)
-    if any(check.state in ("damaged", "absent") for _, check in checks):
+    if not all(check.usable for _, check in checks):
         raise typer.Exit(1)
 
 

@@ -39,6 +39,11 @@ class FileCheck:
     state: FileState
     message: str
 
+    @property
+    def usable(self) -> bool:
+        """Whether an engine may load the file."""
+        return self.state in ("verified", "own copy")
+
 
 def catalogue() -> tuple[Weights, ...]:
     """All weights that an engine can use."""
@@ -83,7 +88,7 @@ def verified_paths(name: str, models_dir: Path) -> tuple[Path, ...]:
     """The files of these weights, safe to load. Raises :class:`WeightsError` naming the first that is not."""
     checks = verify(name, models_dir)
     for check in checks:
-        if check.state not in ("verified", "own copy"):
+        if not check.usable:
             raise WeightsError(check.message, remedy(name))
     return tuple(check.path for check in checks)
 
