@@ -95,7 +95,12 @@ def _copy_within_reach(found: Installation, account: Account) -> Installation:
         if libraries.is_dir():
             shutil.copytree(libraries, staging / libraries.name, symlinks=True)
         _open_for_reading(staging)
-        staging.rename(copy)
+        try:
+            staging.rename(copy)
+        except OSError:  # another home's first command came first
+            shutil.rmtree(staging)
+            if not copy.exists():
+                raise
     if not account.can_run(copied.program("postgres")):
         raise DatabaseError(f"The PostgreSQL programs in {copy} can't be run by uid {account.uid}.")
     return copied

@@ -73,9 +73,7 @@ def plain_graph(message: dict[str, Any]) -> dict[str, Any]:
 @pytest.mark.parametrize(
     "name", ["success_modelfree", "success_all_cached", "partial_validation_200", "runtime_error"]
 )
-def test_messages_history_and_job_have_the_recorded_shape(
-    served: RunningServer, version: str, name: str
-) -> None:
+def test_messages_and_history_have_the_recorded_shape(served: RunningServer, version: str, name: str) -> None:
     record = recorded(version, name)
     body = record["request"]
     if name == "success_all_cached":
@@ -89,15 +87,12 @@ def test_messages_history_and_job_have_the_recorded_shape(
         prompt_id = answer.json()["prompt_id"]
         messages = [client.greeting, *client.messages_until_end(prompt_id)]
         entry = client.get(f"/history/{prompt_id}")
-        job = client.get(f"/api/jobs/{prompt_id}")
     assert [plain_graph(one) for one in messages] == [plain_graph(one) for one in record["ws"]]
     ours, theirs = keyed(entry), keyed(record["history"])
     if version == "0.3.64":
         del ours["prompt"][3]["create_time"]  # newer than that version
     hide = frozenset({"traceback", "current_inputs", "current_outputs", "executed"})
     assert shape(ours, hide=hide) == shape(theirs, hide=hide)
-    if version == "0.33.0":
-        assert shape(job, hide=hide) == shape(record["job"], hide=hide)
 
 
 def test_a_prompt_without_outputs_is_refused_as_recorded(served: RunningServer, version: str) -> None:
@@ -152,7 +147,6 @@ def test_an_interrupted_prompt_ends_as_recorded(served: RunningServer, version: 
         artist.go_on.set()
         messages = client.messages_until_end(prompt_id)
         entry = keyed(client.get(f"/history/{prompt_id}"))
-        job = client.get(f"/api/jobs/{prompt_id}")
     assert interrupt.status_code == record["during"]["interrupt"]
     assert [len(item) for item in running] == [len(i) for i in record["during"]["queue"]["queue_running"]]
     assert [plain_graph(one) for one in messages[-3:]] == [plain_graph(one) for one in record["ws"][-3:]]
@@ -162,8 +156,6 @@ def test_an_interrupted_prompt_ends_as_recorded(served: RunningServer, version: 
     assert shape(entry["status"], hide=frozenset({"executed"})) == shape(
         theirs["status"], hide=frozenset({"executed"})
     )
-    if version == "0.33.0":
-        assert (job["status"], sorted(job)) == (record["job"]["status"], sorted(record["job"]))
 
 
 def test_a_multi_step_node_reports_progress_as_recorded(

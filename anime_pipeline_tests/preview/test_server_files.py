@@ -149,7 +149,7 @@ def test_a_png_carries_its_graph_and_every_extra_key(client: Client) -> None:
 @pytest.mark.parametrize("extra", [{"extra_pnginfo": None}, {"extra_pnginfo": {"workflow": None}}])
 def test_an_empty_workflow_breaks_nothing(client: Client, extra: dict[str, Any]) -> None:
     assert client.render(picture_graph(), extra_data=extra)["status"]["completed"]
-    assert len(client.get("/api/jobs")["jobs"]) == 1
+    assert len(client.get("/history")) == 1
 
 
 def test_too_large_a_body_is_refused(server: RunningServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -155,21 +155,6 @@ def test_free_clears_the_cache_and_the_pixels_stay_the_same(client: Client, body
     assert client.view(names[0]).content == client.view(names[1]).content
 
 
-def test_jobs_list_what_runs_waits_and_ended(client: Client, busy: str, artist: Artist) -> None:
-    waiting = client.post(picture_graph()).json()["prompt_id"]
-    jobs = client.get("/api/jobs")
-    assert [(job["id"], job["status"]) for job in jobs["jobs"]] == [
-        (busy, "in_progress"),
-        (waiting, "pending"),
-    ]
-    artist.go_on.set()
-    client.messages_until_end(waiting)
-    page = client.get("/api/jobs?status=completed&limit=1")
-    assert [job["id"] for job in page["jobs"]] == [waiting]
-    assert page["pagination"] == {"offset": 0, "limit": 1, "total": 2, "has_more": True}
-    assert client.get(f"/api/jobs/{busy}")["outputs_count"] == 1
-
-
 def test_an_output_outside_its_folder_fails_and_names_the_node(client: Client) -> None:
     entry = client.render(picture_graph("../../../x"))
     event, data = entry["status"]["messages"][-1]

@@ -1,4 +1,4 @@
-"""Prompts and what becomes of them: /prompt, /queue, /history, /interrupt, /free, /api/jobs."""
+"""Prompts and what becomes of them: /prompt, /queue, /history, /interrupt, /free."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ from uuid import UUID, uuid4
 from aiohttp import web
 
 from anime_pipeline.preview.graph import filename_prefixes
-from anime_pipeline.preview.jobs import find_job, list_jobs
 from anime_pipeline.preview.prompt_queue import QueueItem
 from anime_pipeline.preview.routes.base import Route, error_response, read_object
 from anime_pipeline.preview.validation import Validation, problem, validate_prompt
@@ -33,8 +32,6 @@ def prompt_routes(server: PreviewServer) -> list[Route]:
         Route("POST", "/history", prompts.post_history),
         Route("POST", "/interrupt", prompts.post_interrupt),
         Route("POST", "/free", prompts.post_free),
-        Route("GET", "/jobs", prompts.get_jobs),
-        Route("GET", "/jobs/{prompt_id}", prompts.get_job),
     ]
 
 
@@ -130,18 +127,6 @@ class _Prompts:
         if body.get("unload_models") or body.get("free_memory"):
             self._server.executor.free()
         return web.Response()
-
-    async def get_jobs(self, request: web.Request) -> web.Response:
-        status = request.query.get("status")
-        statuses = set(status.split(",")) if status else None
-        limit, offset = _whole(request, "limit"), _whole(request, "offset", 0) or 0
-        return web.json_response(list_jobs(self._queue, statuses, offset, limit))
-
-    async def get_job(self, request: web.Request) -> web.Response:
-        job = find_job(self._queue, request.match_info["prompt_id"])
-        if job is None:
-            return web.json_response({"error": "Job not found"}, status=404)
-        return web.json_response(job)
 
     def _prompt_id(self, body: dict[str, Any]) -> str | None:
         """The client's id or a new one; None where the client's is refused."""

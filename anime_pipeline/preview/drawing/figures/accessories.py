@@ -29,13 +29,8 @@ def draw_ears(sheet: Sheet, look: Look) -> None:
                  (side * 0.455, -0.58), (side * 0.41, -0.4)]  # fmt: skip
         sheet.area(ear, look.hair, line, _WEIGHT)
         sheet.area(inner, mix((250, 232, 222), (238, 150, 140), 0.4))
-        tuft = [
-            (side * 0.2, -0.42),
-            (side * 0.3, -0.64),
-            (side * 0.33, -0.52),
-            (side * 0.4, -0.6),
-            (side * 0.4, -0.4),
-        ]
+        tuft = [(side * 0.2, -0.42), (side * 0.3, -0.64), (side * 0.33, -0.52), (side * 0.4, -0.6),
+            (side * 0.4, -0.4)]  # fmt: skip
         sheet.area(tuft, tint(look.hair, 0.7), smooth=False)
         if "fox_ears" in look.accessories:
             dark = shade(look.hair, 0.62)
@@ -67,20 +62,8 @@ def draw_animal_tail(sheet: Sheet, look: Look) -> None:
         [(0.0, 0.1), (0.4, 0.12), (0.8, 0.02), (1.0, -0.3), (1.3, 0.0), (0.9, 0.5), (0.2, 0.5)],
         shade(look.hair, 0.24),
     )
-    tail.atop(
-        [
-            (0.6, -1.1),
-            (1.3, -1.1),
-            (1.3, -0.55),
-            (1.08, -0.62),
-            (1.0, -0.46),
-            (0.9, -0.62),
-            (0.8, -0.5),
-            (0.7, -0.6),
-        ],
-        (250, 244, 234),
-        smooth=False,
-    )
+    tail.atop([(0.6, -1.1), (1.3, -1.1), (1.3, -0.55), (1.08, -0.62), (1.0, -0.46), (0.9, -0.62), (0.8, -0.5),
+        (0.7, -0.6)], (250, 244, 234), smooth=False)  # fmt: skip
     tail.area(shape, None, line, _WEIGHT)
     sheet.merge(tail)
 
@@ -160,16 +143,8 @@ def draw_lantern(sheet: Sheet) -> None:
     line = ink(wood)
     sheet.line([(0, 0), (0, 0.16)], line, 0.022, smooth=False)
     sheet.area([(-0.13, 0.16), (0.13, 0.16), (0.15, 0.21), (-0.15, 0.21)], wood, line, 0.012, smooth=False)
-    body: Points = [
-        (-0.14, 0.21),
-        (0.14, 0.21),
-        (0.22, 0.38),
-        (0.2, 0.52),
-        (0.13, 0.62),
-        (-0.13, 0.62),
-        (-0.2, 0.52),
-        (-0.22, 0.38),
-    ]
+    body: Points = [(-0.14, 0.21), (0.14, 0.21), (0.22, 0.38), (0.2, 0.52), (0.13, 0.62), (-0.13, 0.62),
+        (-0.2, 0.52), (-0.22, 0.38)]  # fmt: skip
     lamp = sheet.layer()
     lamp.area(body, paper)
     lamp.atop([(-0.12, 0.3), (0.12, 0.3), (0.12, 0.56), (-0.12, 0.56)], (255, 248, 206), blur=0.05)

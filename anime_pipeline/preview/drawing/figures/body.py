@@ -54,17 +54,8 @@ def draw_neck(sheet: Sheet, look: Look) -> None:
     """Neck, with the shadow of the chin."""
     wide = 0.115 if look.age in ("child", "young") else 0.15
     neck = sheet.layer()
-    neck.area(
-        [
-            (-wide, -0.34),
-            (wide, -0.34),
-            (wide * 1.1, -0.04),
-            (wide * 1.7, 0.14),
-            (-wide * 1.7, 0.14),
-            (-wide * 1.1, -0.04),
-        ],
-        look.skin,
-    )
+    neck.area([(-wide, -0.34), (wide, -0.34), (wide * 1.1, -0.04), (wide * 1.7, 0.14), (-wide * 1.7, 0.14),
+        (-wide * 1.1, -0.04)], look.skin)  # fmt: skip
     neck.atop([(-0.4, -0.4), (0.4, -0.4), (0.3, -0.08), (0.0, 0.0), (-0.3, -0.08)], shade(look.skin, 0.3))
     sheet.merge(neck)
     for side in (-1.0, 1.0):

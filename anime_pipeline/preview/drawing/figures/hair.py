@@ -75,18 +75,8 @@ def draw_tails(sheet: Sheet, look: Look, side: float) -> None:
                 turn=28 if i % 2 else -28,
             )
         sheet.dot(side * 0.22, 1.06, 0.07, 0.04, look.accent, ink(look.accent), 0.014)
-        sheet.area(
-            [
-                (side * 0.18, 1.08),
-                (side * 0.27, 1.08),
-                (side * 0.3, 1.26),
-                (side * 0.25, 1.22),
-                (side * 0.2, 1.28),
-            ],
-            look.hair,
-            line,
-            0.016,
-        )
+        sheet.area([(side * 0.18, 1.08), (side * 0.27, 1.08), (side * 0.3, 1.26), (side * 0.25, 1.22),
+            (side * 0.2, 1.28)], look.hair, line, 0.016)  # fmt: skip
         return
     outline = [(0, -0.07), (side * 0.2, 0.0), (side * 0.36, 0.35), (side * 0.36, 0.8), (side * 0.22, 1.2),
         (side * 0.22, 1.2), (side * 0.2, 0.95), (side * 0.09, 1.08), (side * 0.09, 1.08), (side * 0.08, 0.6),
@@ -148,15 +138,8 @@ def draw_back_view(sheet: Sheet, look: Look) -> None:
     line = ink(look.hair)
     colour = look.hair if look.hair_style != "bald" else look.skin
     bottom = {"long": 0.9, "bob": 0.44, "spiky": 0.3}.get(look.hair_style, 0.34)
-    half: Points = [
-        (0, -0.6),
-        (0.32, -0.52),
-        (0.5, -0.2),
-        (0.52, 0.12),
-        (0.42, bottom * 0.9),
-        (0.25, bottom * 0.95),
-        (0, bottom),
-    ]
+    half: Points = [(0, -0.6), (0.32, -0.52), (0.5, -0.2), (0.52, 0.12), (0.42, bottom * 0.9),
+        (0.25, bottom * 0.95), (0, bottom)]  # fmt: skip
     outline = [*half, *[(-x, y) for x, y in reversed(half[1:-1])]]
     if look.hair_style == "spiky":
         _spikes(sheet, colour, line)

@@ -91,17 +91,8 @@ _SILHOUETTES: dict[str, Callable[[Look, Dressing], Points]] = {
 def _shadows(garment: Sheet, look: Look, dressing: Dressing) -> None:
     s, hip, hem = look.shoulders, look.torso, dressing.hem
     dark = (*shade(look.cloth, 0.42), 150)
-    garment.atop(
-        [
-            (s * 1.8, 0.0),
-            (s * 0.72, 0.3),
-            (s * 0.5, hip * 0.7),
-            (s * 0.62, hem * 0.85),
-            (s * 0.5, hem + 0.2),
-            (s * 2.2, hem + 0.2),
-        ],
-        dark,
-    )
+    garment.atop([(s * 1.8, 0.0), (s * 0.72, 0.3), (s * 0.5, hip * 0.7), (s * 0.62, hem * 0.85),
+        (s * 0.5, hem + 0.2), (s * 2.2, hem + 0.2)], dark)  # fmt: skip
     garment.atop([(-0.3, -0.1), (0.3, -0.1), (0.26, 0.08), (0.0, 0.15), (-0.26, 0.08)], dark)
     garment.atop([(-s * 0.95, 0.35), (-s * 0.66, 0.5), (-s * 0.7, 0.9), (-s * 1.1, hip)], dark)
     fold = shade(look.cloth, 0.48)
@@ -137,14 +128,8 @@ def _hood_collar(sheet: Sheet, look: Look, back: bool) -> None:
         )
         return
     for side in (-1.0, 1.0):
-        flap: list[Point] = [
-            (side * 0.16, -0.16),
-            (side * 0.36, -0.12),
-            (side * 0.42, 0.08),
-            (side * 0.2, 0.24),
-            (side * 0.01, 0.2),
-            (side * 0.13, 0.03),
-        ]
+        flap: list[Point] = [(side * 0.16, -0.16), (side * 0.36, -0.12), (side * 0.42, 0.08),
+            (side * 0.2, 0.24), (side * 0.01, 0.2), (side * 0.13, 0.03)]  # fmt: skip
         sheet.area(flap, colour if side < 0 else shade(colour, 0.14), line, WEIGHT * 0.9)
 
 
