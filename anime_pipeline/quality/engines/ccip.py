@@ -90,13 +90,17 @@ class Ccip:
 
 
 def head_of(picture: Frames, box: npt.NDArray[np.float64]) -> Frames:
-    """The square around a face's box, as far as it is in the picture."""
+    """The square around a face's box, as far as it is in the picture; one pixel at least."""
     left, top, right, bottom = box[:4]
     half = HEAD * max(right - left, bottom - top) / 2
-    x, y = (left + right) / 2, (top + bottom) / 2
-    columns = slice(max(0, round(x - half)), max(1, round(x + half)))
-    rows = slice(max(0, round(y - half)), max(1, round(y + half)))
+    height, width = picture.shape[:2]
+    rows, columns = _side((top + bottom) / 2, half, height), _side((left + right) / 2, half, width)
     return picture[rows, columns]
+
+
+def _side(middle: float, half: float, length: int) -> slice:
+    start = min(max(0, round(middle - half)), length - 1)
+    return slice(start, max(start + 1, round(middle + half)))
 
 
 def load(models_dir: Path) -> Ccip:

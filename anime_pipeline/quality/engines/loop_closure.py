@@ -13,7 +13,6 @@ import numpy as np
 
 from anime_pipeline.quality.engines import lpips_backends
 from anime_pipeline.quality.engines.learned import begin, unmeasurable
-from anime_pipeline.quality.engines.lpips_network import picture_features
 from anime_pipeline.quality.engines.protocol import (
     Accumulator,
     FrameChunk,
@@ -62,6 +61,8 @@ class _Closure:
             return Score(METRIC, "not_measurable", self.provenance, reason=reason)
         ends = lpips_backends.seen(np.stack([self.last, self.first]), self.backend.short_side)
         network = lpips_backends.network(self.backend, self.models_dir)
-        features = network.features(ends)
-        last, first = picture_features(features, slice(0, 1)), picture_features(features, slice(1, 2))
+        last, first = (
+            network.features(ends[:1]),
+            network.features(ends[1:]),
+        )  # together they need twice the room
         return Score(METRIC, "measured", self.provenance, float(network.distances(last, first)[0]))

@@ -178,6 +178,8 @@ def test_a_head_stays_inside_its_picture() -> None:
     picture = panning(1, 60, 80)[0]
     assert head_of(picture, np.array([30.0, 20, 50, 40])).shape == (40, 40, 3)
     assert head_of(picture, np.array([0.0, 0, 20, 20])).shape == (30, 30, 3)
+    for x, y in ((0.0, 0.0), (40, 30), (80, 60)):  # a box that was rounded away
+        assert head_of(picture, np.array([x, y, x, y])).shape == (1, 1, 3)
 
 
 def two_colours() -> Frames:
