@@ -40,7 +40,7 @@ _HEADERS_OF_PAGES = [
     "Idempotency-Key", "Last-Event-ID", "X-Request-ID",
 ]  # fmt: skip
 _HEADERS_FOR_PAGES = [
-    "ETag", "Location", "Retry-After", "X-Request-ID", "Content-Range", "X-Frame", "Idempotent-Replayed",
+    "ETag", "Retry-After", "X-Request-ID", "Content-Range", "X-Frame", "Idempotent-Replayed",
 ]  # fmt: skip
 
 

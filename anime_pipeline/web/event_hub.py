@@ -163,18 +163,18 @@ class EventHub:
             forget_old_events(connection)
 
 
-def type_of(event: StoredEvent) -> EventType:
+def type_of(status: str) -> EventType:
     """progress while a job goes on; complete or error at its end."""
-    if event.status not in ENDED:
+    if status not in ENDED:
         return "progress"
-    return "complete" if event.status == "completed" else "error"
+    return "complete" if status == "completed" else "error"
 
 
 def as_json(event: StoredEvent) -> dict[str, Any]:
     """What a client is told; ``event_id`` is what it resumes from."""
     return {
         "event_id": str(event.position),
-        "type": type_of(event),
+        "type": type_of(event.status),
         "job_id": event.job_id,
         "project_id": event.project_id,
         "cut_key": event.cut_key,

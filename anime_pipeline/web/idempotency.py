@@ -32,7 +32,7 @@ _FORGET = text("""
         WHERE created_at < now() - interval '24 hours' LIMIT 100 FOR UPDATE SKIP LOCKED
     )
 """)
-_KEPT_HEADERS = ("etag", "location", "content-type")
+_KEPT_HEADERS = ("etag", "content-type")
 
 
 async def idempotency_key(

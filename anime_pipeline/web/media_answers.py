@@ -34,21 +34,11 @@ OTHER = "application/octet-stream"
 _BLOCK = 256 * 1024
 _RANGE = re.compile(r"bytes=(?:([0-9]{1,18})-([0-9]{0,18})|-([0-9]{1,18}))")
 
+_BYTES = {"schema": {"type": "string", "format": "binary"}}
+_CONTENT = dict.fromkeys(sorted({*TYPES.values(), OTHER}), _BYTES)
 RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The file.",
-        "content": {
-            kind: {"schema": {"type": "string", "format": "binary"}}
-            for kind in sorted({*TYPES.values(), OTHER})
-        },
-    },
-    206: {
-        "description": "The part that Range asks for.",
-        "content": {
-            kind: {"schema": {"type": "string", "format": "binary"}}
-            for kind in sorted({*TYPES.values(), OTHER})
-        },
-    },
+    200: {"description": "The file.", "content": _CONTENT},
+    206: {"description": "The part that Range asks for.", "content": _CONTENT},
 }
 
 

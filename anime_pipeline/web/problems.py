@@ -73,6 +73,11 @@ def unprocessable(pointer: str, detail: str, remedy: str | None = None, where: s
     return ProblemError(422, detail, remedy, [field_error(pointer, detail, where)])
 
 
+def conflict(pointer: str, detail: str, remedy: str) -> ProblemError:
+    """409 at one field of the body."""
+    return ProblemError(409, detail, remedy, [field_error(pointer, detail)])
+
+
 _DESCRIPTIONS = {
     400: "The request cannot be read.",
     401: "A valid key is needed.",
@@ -158,7 +163,7 @@ def _validation_error(request: Request, error: Exception) -> Response:
         return problem_response(request, ProblemError(400, detail, errors=[field_error("", detail)]))
     errors = [_field_error(entry) for entry in error.errors()]
     first = errors[0]
-    detail = f"{first.pointer.removeprefix('#/') or first.where}: {first.detail}"
+    detail = f"{first.pointer[2:] or first.where}: {first.detail}"
     if len(errors) > 1:
         detail += f" (and {len(errors) - 1} more)"
     return problem_response(request, ProblemError(422, detail, errors=errors))

@@ -6,7 +6,7 @@ import math
 from datetime import datetime, timezone
 from typing import Annotated, Any
 
-from fastapi import Path
+from fastapi import Path, Query
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 LARGEST_ID = 2**31 - 1
@@ -27,6 +27,8 @@ class Body(Model):
 
 
 def _without_defaults(schema: dict[str, Any]) -> None:
+    if "required" in schema:
+        return  # what is made of the same fields has defaults
     for shown in schema.get("properties", {}).values():
         shown.pop("default", None)
 
@@ -80,3 +82,5 @@ RowId = Annotated[int, Field(ge=1, le=LARGEST_ID)]
 """The id of a row, in a body."""
 PathId = Annotated[int, Path(ge=1, le=LARGEST_ID)]
 """The id of a row, in a path."""
+QueryId = Annotated[int | None, Query(ge=1, le=LARGEST_ID)]
+"""The id of a row by which a list is filtered."""

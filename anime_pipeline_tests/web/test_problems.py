@@ -63,6 +63,12 @@ def test_every_field_at_fault_is_named(
     assert {error["in"] for error in found["errors"]} == {"body"}
 
 
+def test_a_body_that_is_missing_is_called_the_body(shared_client: TestClient) -> None:
+    headers = {"Content-Type": "application/json"}
+    found = problem(shared_client.post(PROJECTS, content=b"", headers=headers), 422)  # type: ignore[arg-type]
+    assert found["detail"] == "body: Field required"
+
+
 def test_a_body_that_nobody_would_heed_is_refused(shared_client: TestClient) -> None:
     path = "/api/anime/cuts/1/omit"
     for body in (b'{"reason": "too long"}', b"nonsense"):

@@ -18,10 +18,10 @@ from anime_pipeline.story.stored import DEFAULT_PROJECT
 from anime_pipeline.web.access import requires
 from anime_pipeline.web.changes import ChangeOf
 from anime_pipeline.web.pagination import Listing, PageOf, listed
-from anime_pipeline.web.problems import ProblemError, field_error, not_found, problems, unprocessable
+from anime_pipeline.web.problems import conflict, not_found, problems, unprocessable
 from anime_pipeline.web.routing import api_router
 from anime_pipeline.web.rows import found
-from anime_pipeline.web.schemas import LARGEST_ID, PathId, Storable
+from anime_pipeline.web.schemas import PathId, QueryId, Storable
 from anime_pipeline.web.shapes.characters import (
     CharacterCreate,
     CharacterListed,
@@ -35,7 +35,6 @@ from anime_pipeline.web.state import Db
 
 router = api_router("characters")
 _ONE = "/characters/{character_id:int}"  # a number, so that /characters/variations is another path
-QueryId = Annotated[int | None, Query(ge=1, le=LARGEST_ID)]
 
 
 @router.get("/characters")
@@ -108,7 +107,7 @@ def update_character(character_id: PathId, body: CharacterUpdate, db: Db, change
         _refuse_taken_name(db, values["name"])
         if is_cast(db, character_id):
             detail = f"{row.name} is in scenes, whose cuts name it."
-            raise _conflict("/name", detail, "Change the name in the production file, and import that.")
+            raise conflict("/name", detail, "Change the name in the production file, and import that.")
     if "metadata" in values:
         row.metadata_ = with_marks(values.pop("metadata"), row.metadata_)
     for name, value in values.items():
@@ -161,8 +160,4 @@ def shown(db: Session, row: Character) -> CharacterShown:
 
 def _refuse_taken_name(db: Session, name: str) -> None:
     if db.scalar(select(Character.id).where(Character.name == name)) is not None:
-        raise _conflict("/name", f"A character is called {name} already.", "Choose another name.")
-
-
-def _conflict(pointer: str, detail: str, remedy: str) -> ProblemError:
-    return ProblemError(409, detail, remedy, [field_error(pointer, detail)])
+        raise conflict("/name", f"A character is called {name} already.", "Choose another name.")

@@ -26,7 +26,7 @@ from anime_pipeline.web.event_hub import EventHub, TooSlowError, Wanted, as_json
 from anime_pipeline.web.job_views import JobView, show_job
 from anime_pipeline.web.problems import ProblemError, escaped, problem_response, problems, unprocessable
 from anime_pipeline.web.routing import api_router
-from anime_pipeline.web.schemas import Model, Utc
+from anime_pipeline.web.schemas import LARGEST_ID, Model, Utc
 from anime_pipeline.web.state import Db, state_of
 
 router = api_router("events")
@@ -38,8 +38,8 @@ HEARTBEAT_SECONDS = 15.0
 MOST_LISTENERS = 1000
 
 _RESUME = "An event's id: what came after it comes first. Unset: from now on."
-JobId = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Only this job.")]
-ProjectId = Annotated[int | None, Query(ge=1, le=2**31 - 1, description="Only jobs of this project.")]
+JobId = Annotated[int | None, Query(ge=1, le=LARGEST_ID, description="Only this job.")]
+ProjectId = Annotated[int | None, Query(ge=1, le=LARGEST_ID, description="Only jobs of this project.")]
 Resume = Annotated[str | None, Query(max_length=40, description=_RESUME, examples=["831-12"])]
 
 
@@ -114,7 +114,7 @@ async def _frames(
     yield "retry: 2000\n\n"
     async with hub.listen(wanted, after) as events:
         if first is not None and after is None:
-            yield f"event: {_type_of(first)}\ndata: {json.dumps(_told(first))}\n\n"
+            yield f"event: {type_of(first.status)}\ndata: {json.dumps(_told(first))}\n\n"
         pending: asyncio.Task[StoredEvent] | None = None
         try:
             while time.monotonic() < ends:
@@ -128,7 +128,8 @@ async def _frames(
                 except (TooSlowError, StopAsyncIteration):
                     return
                 pending = None
-                yield f"id: {event.position}\nevent: {type_of(event)}\ndata: {json.dumps(as_json(event))}\n\n"
+                told = as_json(event)
+                yield f"id: {event.position}\nevent: {told['type']}\ndata: {json.dumps(told)}\n\n"
         finally:
             if pending is not None:
                 pending.cancel()
@@ -161,7 +162,7 @@ async def _tell(
             # Read again, now that nothing can be missed between this look and the first event.
             first = await _present(websocket, first.id)
             await websocket.send_json(_told(first))
-            if _type_of(first) != "progress":
+            if type_of(first.status) != "progress":
                 await websocket.close()
                 return
         gone = asyncio.ensure_future(_until_gone(websocket))
@@ -182,7 +183,7 @@ async def _tell(
                     break
                 pending = None
                 await websocket.send_json(as_json(event))
-                if wanted.job_id is not None and type_of(event) != "progress":
+                if wanted.job_id is not None and type_of(event.status) != "progress":
                     break
             if not gone.done():
                 await websocket.close()
@@ -210,7 +211,7 @@ def _asked(websocket: WebSocket) -> tuple[Wanted, Position | None]:
     for name in numbers:
         written = query.get(name)
         if written is not None:
-            if not (written.isdecimal() and 1 <= int(written[:11]) < 2**31):
+            if not (written.isdecimal() and 1 <= int(written[:11]) <= LARGEST_ID):
                 raise unprocessable(f"/{name}", "It is no id.", where="query")
             numbers[name] = int(written)
     return Wanted(**numbers), _position(query.get("last_event_id"))
@@ -245,16 +246,10 @@ async def _present(connection: Request | WebSocket, job_id: int) -> JobView:
     return await run_in_threadpool(read)
 
 
-def _type_of(job: JobView) -> str:
-    if job.completed_at is None and job.status not in ("completed", "failed", "timeout", "cancelled"):
-        return "progress"
-    return "complete" if job.status == "completed" else "error"
-
-
 def _told(job: JobView) -> dict[str, Any]:
     return {
         "event_id": None,
-        "type": _type_of(job),
+        "type": type_of(job.status),
         "job_id": job.id,
         "project_id": job.project_id,
         "cut_key": job.cut_key,

@@ -26,9 +26,9 @@ from anime_pipeline.web.access import requires
 from anime_pipeline.web.changes import Change, ChangeOf
 from anime_pipeline.web.job_views import JobView, show_job, show_jobs
 from anime_pipeline.web.pagination import Listing, PageOf, listed
-from anime_pipeline.web.problems import ProblemError, field_error, not_found, problems, unprocessable
+from anime_pipeline.web.problems import ProblemError, conflict, not_found, problems, unprocessable
 from anime_pipeline.web.routing import api_router
-from anime_pipeline.web.schemas import Body, Model, Name, PathId, RowId, Short, Storable, Text, Utc
+from anime_pipeline.web.schemas import Body, Model, Name, PathId, QueryId, RowId, Short, Storable, Text, Utc
 from anime_pipeline.web.state import Db
 
 router = api_router("jobs")
@@ -180,9 +180,9 @@ def list_jobs(
     page: PageOf,
     status: Annotated[str | None, Query(pattern=f"^({_STATUSES})$")] = None,
     job_type: JobType | None = None,
-    project_id: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
-    character_id: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
-    cut_id: Annotated[int | None, Query(ge=1, le=2**31 - 1)] = None,
+    project_id: QueryId = None,
+    character_id: QueryId = None,
+    cut_id: QueryId = None,
 ) -> Listing[JobView]:
     """Jobs, oldest first unless `order` says otherwise."""
     query = select(Job)
@@ -272,7 +272,7 @@ def _want_callback(change: Change, job_id: int, url: str) -> None:
     wanted = change.session.get(JobCallback, job_id)
     if wanted is not None and wanted.url != url:
         detail = f"The end of job {job_id} is posted to another URL already."
-        raise ProblemError(409, detail, "Follow it as events.", [field_error("/callback_url", detail)])
+        raise conflict("/callback_url", detail, "Follow it as events.")
     if wanted is not None:
         return
     try:

@@ -15,7 +15,7 @@ from anime_pipeline.story.lock import lock_story
 from anime_pipeline.web.access import requires
 from anime_pipeline.web.changes import ChangeOf
 from anime_pipeline.web.pagination import Listing, PageOf, listed
-from anime_pipeline.web.problems import ProblemError, field_error, problems, unprocessable
+from anime_pipeline.web.problems import conflict, problems, unprocessable
 from anime_pipeline.web.routing import api_router
 from anime_pipeline.web.rows import found
 from anime_pipeline.web.schemas import PathId, Storable
@@ -128,16 +128,12 @@ def _write_formats(profile: ProjectProfile, body: ProjectCreate | ProjectUpdate,
 
 def _refuse_taken_name(db: Session, name: str) -> None:
     if db.scalar(select(Project.id).where(Project.name == name)) is not None:
-        raise _taken("/name", f"A project is called {name} already.", "Choose another name.")
+        raise conflict("/name", f"A project is called {name} already.", "Choose another name.")
 
 
 def _refuse_taken_slug(db: Session, slug: str) -> None:
     if db.scalar(select(ProjectProfile.project_id).where(ProjectProfile.slug == slug)) is not None:
-        raise _taken("/slug", f"The slug {slug} belongs to another project.", "Choose another slug.")
-
-
-def _taken(pointer: str, detail: str, remedy: str) -> ProblemError:
-    return ProblemError(409, detail, remedy, [field_error(pointer, detail)])
+        raise conflict("/slug", f"The slug {slug} belongs to another project.", "Choose another slug.")
 
 
 def _shown(db: Session, projects: Sequence[Project]) -> list[ProjectShown]:

@@ -15,7 +15,7 @@ from anime_pipeline.web.access import requires
 from anime_pipeline.web.changes import Change, ChangeOf
 from anime_pipeline.web.pagination import Listing, PageOf, listed
 from anime_pipeline.web.pictures import named_picture
-from anime_pipeline.web.problems import ProblemError, field_error, problems, unprocessable
+from anime_pipeline.web.problems import conflict, problems, unprocessable
 from anime_pipeline.web.routing import api_router
 from anime_pipeline.web.rows import found, of_parent
 from anime_pipeline.web.schemas import PathId
@@ -31,6 +31,7 @@ from anime_pipeline.web.shapes.characters import (
 from anime_pipeline.web.state import Db
 
 router = api_router("characters")
+_TAKEN = "Change that one, or choose another name."
 
 
 @router.get("/characters/{character_id}/attributes", responses=problems(404))
@@ -145,7 +146,7 @@ def _make_variation(
         CharacterVariation.variation_name == body.variation_name,
     )
     if db.scalar(same.limit(1)) is not None:
-        raise _conflict("/variation_name", f"It has a variation {body.variation_name} already.")
+        raise conflict("/variation_name", f"It has a variation {body.variation_name} already.", _TAKEN)
     picture = None
     if body.reference_image_path is not None:
         picture = named_picture(db, settings, body.reference_image_path, "/reference_image_path")
@@ -173,10 +174,4 @@ def _refuse_second(db: Session, character_id: int, attribute_type: str) -> None:
         CharacterAttribute.character_id == character_id, CharacterAttribute.attribute_type == attribute_type
     )
     if db.scalar(same.limit(1)) is not None:
-        raise _conflict("/attribute_type", f"It has an attribute {attribute_type} already.")
-
-
-def _conflict(pointer: str, detail: str) -> ProblemError:
-    return ProblemError(
-        409, detail, "Change that one, or choose another name.", [field_error(pointer, detail)]
-    )
+        raise conflict("/attribute_type", f"It has an attribute {attribute_type} already.", _TAKEN)

@@ -45,11 +45,10 @@ TokensOrText = Annotated[
 Priority = Annotated[int, Field(ge=-1_000_000, le=1_000_000)]
 
 
-class CharacterCreate(Body):
-    """A new character. Names are unique in an installation."""
+class CharacterUpdate(Update):
+    """What is to change; fields that are not sent stay."""
 
-    name: Name = Field(examples=["Mika"])
-    project_id: RowId | None = Field(None, description="Unset: Default Anime Project.", examples=[2])
+    name: Name = Field("", examples=["Mika"])
     description: Text = ""
     base_prompt: Text = Field("", examples=["1girl, solo"])
     negative_tokens: Tokens = Field([], examples=[["hat"]])
@@ -60,27 +59,11 @@ class CharacterCreate(Body):
     metadata: Json = Field({})
 
 
-class CharacterUpdate(Update):
-    """What is to change; fields that are not sent stay."""
+class CharacterCreate(CharacterUpdate):
+    """A new character. Names are unique in an installation."""
 
-    name: Name = Field("", examples=["Mika"])
-    description: Text = ""
-    base_prompt: Text = ""
-    negative_tokens: Tokens = Field([])
-    lora_model_path: PathText | None = None
-    color_palette: Json = Field({})
-    visual_traits: Json = Field({})
-    status: CharacterStatus = "draft"
-    metadata: Json = Field({})
-
-
-class AttributeBody(Body):
-    """One trait. Its prompt tokens stand for it in prompts; without them its value does."""
-
-    attribute_type: Short = Field(examples=["hair_color"])
-    attribute_value: Attribute = Field(examples=["teal"])
-    prompt_tokens: Tokens = Field([], examples=[["teal hair"]])
-    priority: Priority = Field(0, description="The higher one comes first.")
+    name: Name = Field(examples=["Mika"])
+    project_id: RowId | None = Field(None, description="Unset: Default Anime Project.", examples=[2])
 
 
 class AttributeUpdate(Update):
@@ -88,8 +71,15 @@ class AttributeUpdate(Update):
 
     attribute_type: Short = Field("", examples=["hair_color"])
     attribute_value: Attribute = Field("", examples=["silver"])
-    prompt_tokens: Tokens = Field([])
-    priority: Priority = 0
+    prompt_tokens: Tokens = Field([], examples=[["silver hair"]])
+    priority: Priority = Field(0, description="The higher one comes first.")
+
+
+class AttributeBody(AttributeUpdate):
+    """One trait. Its prompt tokens stand for it in prompts; without them its value does."""
+
+    attribute_type: Short = Field(examples=["hair_color"])
+    attribute_value: Attribute = Field(examples=["silver"])
 
 
 class AttributeShown(Model):

@@ -24,8 +24,8 @@ Word = Annotated[str, Field(min_length=1, max_length=100)]
 RowIds = Annotated[list[RowId], Field(min_length=1, max_length=10_000)]
 
 
-class _Storable(Body):
-    """Text that the database can hold, however deep it lies."""
+class _Update(Update):
+    """Fields that are not sent stay as they are. Text is what the database can hold, however deep it lies."""
 
     @model_validator(mode="before")
     @classmethod
@@ -33,35 +33,25 @@ class _Storable(Body):
         return storable_json(value)
 
 
-class _Update(Update, _Storable):
-    """Fields that are not sent stay as they are."""
+class EpisodeUpdate(_Update):
+    """What of an episode to change; its number changes by the order of a project's episodes."""
 
-
-class EpisodeCreate(_Storable):
-    """An episode to be made."""
-
-    number: Annotated[int, Field(ge=0, le=MAX_EPISODE)] | None = Field(
-        None, description="Unset: the next one.", examples=[1]
-    )
     title: Label = Field("", examples=["Rain over the post"])
     synopsis: Long = ""
     target_duration_seconds: Annotated[int, Field(ge=1, le=100_000)] | None = None
 
 
-class EpisodeUpdate(_Update):
-    """What of an episode to change; its number changes by the order of a project's episodes."""
+class EpisodeCreate(EpisodeUpdate):
+    """An episode to be made."""
 
-    title: Label = ""
-    synopsis: Long = ""
-    target_duration_seconds: Annotated[int, Field(ge=1, le=100_000)] | None = None
-
-
-class SceneCreate(_Storable):
-    """A scene to be made."""
-
-    number: Annotated[int, Field(ge=0, le=MAX_SCENE)] | None = Field(
-        None, description="Unset: the next one.", examples=[3]
+    number: Annotated[int, Field(ge=0, le=MAX_EPISODE)] | None = Field(
+        None, description="Unset: the next one.", examples=[1]
     )
+
+
+class SceneUpdate(_Update):
+    """What of a scene to change; a cast that is sent replaces the one before."""
+
     name: Label = Field("", examples=["The pier"])
     description: Long = ""
     location: Label = Field("", examples=["harbour"])
@@ -72,17 +62,12 @@ class SceneCreate(_Storable):
     cast: Annotated[list[CastEntry], Field(max_length=100)] = Field([])
 
 
-class SceneUpdate(_Update):
-    """What of a scene to change; a cast that is sent replaces the one before."""
+class SceneCreate(SceneUpdate):
+    """A scene to be made."""
 
-    name: Label = ""
-    description: Long = ""
-    location: Label = ""
-    time_of_day: Annotated[str, Field(max_length=50)] = ""
-    mood: Annotated[str, Field(max_length=100)] = ""
-    style_overrides: Annotated[dict[Word, Long], Field(max_length=50)] = Field({})
-    background_image: Sha256 | None = None
-    cast: Annotated[list[CastEntry], Field(max_length=100)] = Field([])
+    number: Annotated[int, Field(ge=0, le=MAX_SCENE)] | None = Field(
+        None, description="Unset: the next one.", examples=[3]
+    )
 
 
 class CutUpdate(_Update):
