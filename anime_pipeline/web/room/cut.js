@@ -46,12 +46,11 @@ export async function lookAgain() {
 
 function pressed(view, event) {
   if (event.target.matches("input, textarea, select") || event.ctrlKey || event.metaKey || event.altKey) return;
-  const arrows = !event.target.matches("video"); // a film has its own use for them
-  if (event.key === "ArrowLeft" && arrows) view.step(-1);
-  if (event.key === "ArrowRight" && arrows) view.step(1);
+  if (event.key === "ArrowLeft") view.step(-1);
+  if (event.key === "ArrowRight") view.step(1);
   if (event.key === ",") view.screening?.step(-1);
   if (event.key === ".") view.screening?.step(1);
-  if (event.key === " " && !event.target.matches("button, video")) {
+  if (event.key === " " && !event.target.matches("button, summary")) {
     event.preventDefault();
     view.screening?.toggle();
   }

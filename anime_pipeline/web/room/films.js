@@ -1,4 +1,5 @@
-// The films of one take, or of two side by side: played together and stepped frame by frame.
+// The films of one take, or of two side by side: played together and stepped frame by frame. The browser's own
+// controls would lie over the picture of a film that is paused to be looked at.
 import { make } from "./elements.js";
 import { picture } from "./pictures.js";
 
@@ -8,7 +9,10 @@ export const filmOf = (take) => take.media.film ?? take.media.frame;
 export function screening(takes, description) {
   const frames = takes.map((take) => picture(filmOf(take), description, take.status));
   const leading = takes.findIndex((take) => take.media.film);
+  const count = leading < 0 ? 0 : takes[leading].total_frames;
   const number = make("output", { className: "quiet" });
+  const track = make("input", { type: "range", min: 0, max: count - 1, value: 0, oninput: () => goTo(Number(track.value)), "aria-label": "Frame" });
+  const pause = make("button", { onclick: () => toggle(), title: "Space" }, "Pause");
   const films = () => frames.map((frame) => frame.querySelector("video"));
   const rate = (film, index) => takes[index].total_frames / film.duration;
 
@@ -33,12 +37,18 @@ export function screening(takes, description) {
 
   function follow(lead) {
     const others = (doing) => films().forEach((film) => film && film !== lead && doing(film));
-    lead.onplay = () => others((film) => film.play());
-    lead.onpause = () => others((film) => film.pause());
-    lead.onratechange = () => others((film) => { film.playbackRate = lead.playbackRate; });
+    lead.onplay = () => {
+      pause.textContent = "Pause";
+      others((film) => film.play());
+    };
+    lead.onpause = () => {
+      pause.textContent = "Play";
+      others((film) => film.pause());
+    };
     lead.onseeked = () => others((film) => { film.currentTime = lead.currentTime; }); // also where it begins again
     const tell = (_, { mediaTime }) => {
-      number.textContent = `frame ${Math.round(mediaTime * rate(lead, leading))} (0–${takes[leading].total_frames - 1})`;
+      track.value = Math.round(mediaTime * rate(lead, leading));
+      number.textContent = `frame ${track.value} (0–${count - 1})`;
       lead.requestVideoFrameCallback?.(tell);
     };
     lead.requestVideoFrameCallback?.(tell);
@@ -47,16 +57,18 @@ export function screening(takes, description) {
   frames.forEach((frame, index) => frame.addEventListener("filled", () => {
     const [film, lead] = [films()[index], films()[leading]];
     if (!film) return;
+    film.onclick = toggle;
     if (index === leading) return follow(film);
-    film.controls = false; // those of the leading one are for both
     if (lead) lead.currentTime = 0;
   }));
 
-  const bar = make("div", { className: "row" },
-    make("span", {},
-      make("button", { onclick: () => step(-1), title: "A frame back (,)" }, "‹ frame"), " ",
-      make("button", { onclick: () => step(1), title: "A frame on (.)" }, "frame ›")),
-    number);
-  const element = make("div", {}, make("div", { className: "films" }, ...frames), leading < 0 ? null : bar);
-  return { element, step, goTo, toggle };
+  const screen = make("div", { className: "films" }, ...frames);
+  const bar = make("div", { className: "bar" },
+    ...(leading < 0 ? [] : [
+      pause,
+      make("button", { onclick: () => step(-1), title: "A frame back (,)" }, "‹ frame"),
+      make("button", { onclick: () => step(1), title: "A frame on (.)" }, "frame ›"),
+      track, number]),
+    make("button", { onclick: () => screen.requestFullscreen() }, "Full screen"));
+  return { element: make("div", {}, screen, takes.some(filmOf) ? bar : null), step, goTo, toggle };
 }
