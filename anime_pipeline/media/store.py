@@ -137,6 +137,11 @@ class MediaStore:
         except FileNotFoundError:
             raise self._missing(location) from None
 
+    def place(self, sha256: str, suffix: str) -> str:
+        """Where a file lies or would lie, for people: its path, or its URL without a password."""
+        location = location_of(sha256, suffix)
+        return str(self._folder / location) if self._folder is not None else f"{self.name}/{location}"
+
     def local_path(self, sha256: str, suffix: str) -> Path:
         """A local file with these bytes, to be read only: the stored one, or a copy of it in the cache."""
         location = location_of(sha256, suffix)

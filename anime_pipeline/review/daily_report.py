@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from anime_pipeline.errors import UserError
 from anime_pipeline.media.atomic import whole_file
 from anime_pipeline.review.report_text import markdown
 from anime_pipeline.settings import Settings
@@ -160,9 +161,15 @@ def daily_report(session: Session, settings: Settings, day: date) -> DailyReport
     return DailyReport(day, settings.time_zone, begins, ends, rows)
 
 
-def day_before(settings: Settings, now: datetime) -> date:
-    """The last whole day of the studio's zone."""
-    return now.astimezone(ZoneInfo(settings.time_zone)).date() - timedelta(days=1)
+def reported_day(settings: Settings, told: str | None, now: datetime) -> date:
+    """The day that is told, as 2026-11-22 or today; untold, the last whole one of the studio's zone."""
+    today = now.astimezone(ZoneInfo(settings.time_zone)).date()
+    if not told:
+        return today - timedelta(days=1)
+    try:
+        return today if told == "today" else date.fromisoformat(told)
+    except ValueError:
+        raise UserError(f"{told!r} is no day.", "write it as 2026-11-22, or today") from None
 
 
 def write_report(settings: Settings, report: DailyReport) -> Path:

@@ -44,7 +44,7 @@ def test_what_is_over_goes(settings: Settings) -> None:
     tidy_up(context, Studio(settings))
     assert context.get_output_metadata("result") == {
         "messages of the supervisor": 1, "delivered events": 1, "events of jobs": 1,
-        "leftovers of killed processes": 1, "logs": 1,
+        "leftovers of killed processes": 1, "unused copies of media": 0, "logs": 1,
     }  # fmt: skip
     with session_scope(settings) as session:
         left = session.execute(text("SELECT state, count(*) FROM studio.outbox GROUP BY 1 ORDER BY 1")).all()

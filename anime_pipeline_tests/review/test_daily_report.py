@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime, timezone
 
 from anime_pipeline.database.session import session_scope
-from anime_pipeline.review.daily_report import DailyReport, daily_report, day_before, write_report
+from anime_pipeline.review.daily_report import DailyReport, daily_report, reported_day, write_report
 from anime_pipeline_tests.rendering.studio import Studio, stills
 
 DAY = date(2026, 11, 21)
@@ -121,5 +121,5 @@ def test_the_text_is_the_rows_and_the_same_each_time(studio: Studio) -> None:
 def test_yesterday_is_that_of_the_studios_zone(studio: Studio) -> None:
     tokyo = studio.settings.model_copy(update={"time_zone": "Asia/Tokyo"})
     late = datetime(2026, 11, 21, 15, 30, tzinfo=timezone.utc)  # 00:30 on the 22nd in Tokyo
-    assert day_before(tokyo, late) == DAY
-    assert day_before(studio.settings, late) == date(2026, 11, 20)
+    assert reported_day(tokyo, None, late) == DAY
+    assert reported_day(studio.settings, "", late) == date(2026, 11, 20)

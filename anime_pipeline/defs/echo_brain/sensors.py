@@ -3,6 +3,7 @@
 import dagster as dg
 
 from anime_pipeline.defs.described import sensor
+from anime_pipeline.defs.mistakes import said
 from anime_pipeline.defs.sensor_status import sensor_status
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.echo_brain.delivery import deliver
@@ -22,7 +23,7 @@ def echo_heartbeat(context: dg.SensorEvaluationContext, studio: dg.ResourceParam
     try:
         return dg.SkipReason(beat(studio.settings).said)
     except UserError as error:
-        return dg.SkipReason(_said(error))
+        return dg.SkipReason(said(error))
 
 
 @sensor(minimum_interval_seconds=30, default_status=STATUS)
@@ -31,12 +32,8 @@ def echo_outbox(context: dg.SensorEvaluationContext, studio: dg.ResourceParam[St
     try:
         done = deliver(studio.settings, DELIVERY_SECONDS)
     except UserError as error:
-        return dg.SkipReason(_said(error))
+        return dg.SkipReason(said(error))
     if done.ended in ("off", "left", "elsewhere"):
         return dg.SkipReason(done.said)
     counted = f"{done.delivered} delivered, {done.failed} failed, {done.died} dead, {done.left} left"
     return dg.SkipReason(f"{counted}. {done.said}".strip())
-
-
-def _said(error: UserError) -> str:
-    return f"{error} To mend it: {error.remedy}" if error.remedy else str(error)

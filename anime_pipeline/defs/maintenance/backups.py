@@ -6,8 +6,8 @@ from anime_pipeline.database.adoption.backup import back_up, restore_test
 from anime_pipeline.database.adoption.connections import Which, dagster_url
 from anime_pipeline.database.adoption.retention import prune
 from anime_pipeline.defs.maintenance.tidying import tidy_up
+from anime_pipeline.defs.mistakes import in_words
 from anime_pipeline.defs.studio import Studio
-from anime_pipeline.errors import UserError
 from anime_pipeline.settings import get_settings
 
 NIGHTLY = "0 3 * * *"
@@ -57,14 +57,12 @@ def restore_test_database() -> None:
     test_newest_backup_of_dagster()
 
 
+@in_words()
 def _back_up(context: dg.OpExecutionContext, studio: Studio, which: Which) -> None:
-    try:
-        if not _is_there(context, studio, which):
-            return
-        backup = back_up(studio.settings, "nightly", context.log.info, which=which)
-        removed = prune(studio.settings, which)
-    except UserError as error:
-        raise dg.Failure(f"{error} {error.remedy or ''}".strip()) from error
+    if not _is_there(context, studio, which):
+        return
+    backup = back_up(studio.settings, "nightly", context.log.info, which=which)
+    removed = prune(studio.settings, which)
     context.add_output_metadata(
         {
             "backup": dg.MetadataValue.path(str(backup.folder)),
@@ -75,13 +73,11 @@ def _back_up(context: dg.OpExecutionContext, studio: Studio, which: Which) -> No
     )
 
 
+@in_words()
 def _test(context: dg.OpExecutionContext, studio: Studio, which: Which) -> None:
-    try:
-        if not _is_there(context, studio, which):
-            return
-        tested = restore_test(studio.settings, on_event=context.log.info, which=which)
-    except UserError as error:
-        raise dg.Failure(f"{error} {error.remedy or ''}".strip()) from error
+    if not _is_there(context, studio, which):
+        return
+    tested = restore_test(studio.settings, on_event=context.log.info, which=which)
     context.add_output_metadata(
         {"backup": dg.MetadataValue.path(str(tested.folder)), "tables": len(tested.manifest.tables)}
     )

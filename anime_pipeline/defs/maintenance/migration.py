@@ -8,14 +8,15 @@ from anime_pipeline.database.adoption.environment import require_fit
 from anime_pipeline.database.adoption.environment import verify_environment as look
 from anime_pipeline.database.adoption.migrating import Migration
 from anime_pipeline.defs.metadata import rows_table
+from anime_pipeline.defs.mistakes import in_words
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.delivery.product_queries import PRODUCT_QUERIES
-from anime_pipeline.errors import UserError
 
 NEWEST = ""  # what stands for a backup's name where there is nothing to migrate
 
 
 @dg.op(out=dg.Out(dg.Nothing))
+@in_words()
 def verify_environment(context: dg.OpExecutionContext, studio: dg.ResourceParam[Studio]) -> None:
     """Look at server, tools, rights, disks, sessions and tables; fails where something stands in the way."""
     environment = look(studio.settings)
@@ -24,22 +25,18 @@ def verify_environment(context: dg.OpExecutionContext, studio: dg.ResourceParam[
         for f in environment.findings
     ]
     context.add_output_metadata({"findings": rows_table(rows), "fit": environment.fit})
-    try:
+    with in_words({"findings": rows_table(rows)}):
         require_fit(environment)
-    except UserError as error:
-        raise _failure(error, {"findings": rows_table(rows)}) from error
 
 
 @dg.op(ins={"start": dg.In(dg.Nothing)})
+@in_words()
 def back_up(context: dg.OpExecutionContext, studio: dg.ResourceParam[Studio]) -> str:
     """Back up the database and restore the backup once; gives the backup's name."""
-    try:
-        if adopt.is_newest(studio.settings):
-            context.add_output_metadata({"done": "nothing: the database is at the newest revision"})
-            return NEWEST
-        backup = take_backup(studio.settings, "migration", context.log.info)
-    except UserError as error:
-        raise _failure(error) from error
+    if adopt.is_newest(studio.settings):
+        context.add_output_metadata({"done": "nothing: the database is at the newest revision"})
+        return NEWEST
+    backup = take_backup(studio.settings, "migration", context.log.info)
     tables: list[dict[str, str | int | float | bool | None]] = [
         {"table": name, "rows": held.rows, "checksum": held.checksum}
         for name, held in backup.manifest.tables.items()
@@ -57,39 +54,33 @@ def back_up(context: dg.OpExecutionContext, studio: dg.ResourceParam[Studio]) ->
 
 
 @dg.op
+@in_words()
 def rehearse(context: dg.OpExecutionContext, studio: dg.ResourceParam[Studio], backup: str) -> str:
     """Restore the backup into a scratch database, migrate it there, and verify it."""
     if backup == NEWEST:
         return NEWEST
-    try:
-        done = adopt.rehearse(studio.settings, backup, PRODUCT_QUERIES, context.log.info)
-    except UserError as error:
-        raise _failure(error) from error
+    done = adopt.rehearse(studio.settings, backup, PRODUCT_QUERIES, context.log.info)
     context.add_output_metadata(_migration_metadata(done))
     return backup
 
 
 @dg.op
+@in_words()
 def migrate(context: dg.OpExecutionContext, studio: dg.ResourceParam[Studio], backup: str) -> str:
     """Migrate the real database in one transaction, verified before it is committed."""
     if backup == NEWEST:
         return NEWEST
-    try:
-        done = adopt.migrate(studio.settings, backup, PRODUCT_QUERIES, context.log.info)
-    except UserError as error:
-        raise _failure(error) from error
+    done = adopt.migrate(studio.settings, backup, PRODUCT_QUERIES, context.log.info)
     undo = f"anime-pipeline db rollback {backup} --yes"
     context.add_output_metadata({**_migration_metadata(done), "to go back": undo})
     return backup
 
 
 @dg.op
+@in_words()
 def verify(context: dg.OpExecutionContext, studio: dg.ResourceParam[Studio], backup: str) -> None:
     """Prove the committed database anew: rows, tables, constraints, the product's queries."""
-    try:
-        verified = adopt.verify(studio.settings, PRODUCT_QUERIES, backup or None)
-    except UserError as error:
-        raise _failure(error) from error
+    verified = adopt.verify(studio.settings, PRODUCT_QUERIES, backup or None)
     context.add_output_metadata(
         {
             "revision": verified.revision,
@@ -119,9 +110,3 @@ def _migration_metadata(done: Migration) -> dict[str, dg.MetadataValue]:
         "rows compared": dg.MetadataValue.int(done.verified.rows),
         "seconds": dg.MetadataValue.float(done.seconds),
     }
-
-
-def _failure(error: UserError, metadata: dict[str, dg.MetadataValue] | None = None) -> dg.Failure:
-    """The error in words, with what to do, as the UI shows it."""
-    remedy = {"to mend it": dg.MetadataValue.text(error.remedy)} if error.remedy else {}
-    return dg.Failure(str(error), metadata={**(metadata or {}), **remedy})

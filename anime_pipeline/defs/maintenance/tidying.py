@@ -6,6 +6,7 @@ import dagster as dg
 
 from anime_pipeline.database import migrations
 from anime_pipeline.database.job_events import forget_old_events
+from anime_pipeline.defs.mistakes import in_words
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.echo_brain import inbox, outbox
 from anime_pipeline.old_logs import remove_old_logs
@@ -13,6 +14,7 @@ from anime_pipeline.review.pruning import remove_leftovers
 
 
 @dg.op
+@in_words()
 def tidy_up(context: dg.OpExecutionContext, studio: dg.ResourceParam[Studio]) -> None:
     """Forget delivered events, followed messages and old logs; remove what killed processes left."""
     # An earlier system's database has none of these tables until somebody migrates it.
@@ -21,6 +23,7 @@ def tidy_up(context: dg.OpExecutionContext, studio: dg.ResourceParam[Studio]) ->
         {
             **forgotten,
             "leftovers of killed processes": remove_leftovers(studio.settings),
+            "unused copies of media": studio.store.forget_copies(),
             "logs": remove_old_logs(studio.settings.home, studio.settings.dagster_home),
         }
     )

@@ -19,7 +19,8 @@ CUT_CHECKS = [
         name=metric,
         asset=quality_metrics.key,
         partitions_def=CUTS,
-        description=f"The take's {metric.replace('_', ' ')} meets the threshold of its phase.",
+        description=f"The take's {metric.replace('_', ' ')} meets the threshold of its phase. "
+        "Skipped for a cut of which its phase doesn't ask this: nothing was decided.",
     )
     for metric in [*(known.name for known in metrics()), REPRODUCIBLE]
 ]

@@ -3,6 +3,7 @@
 import dagster as dg
 
 from anime_pipeline.defs.described import sensor
+from anime_pipeline.defs.mistakes import in_words
 from anime_pipeline.defs.run_requests import UNDER_WAY, PlannedRun
 from anime_pipeline.defs.sensor_status import DEFAULT_STATUS
 from anime_pipeline.defs.studio import Studio
@@ -15,6 +16,7 @@ from anime_pipeline.rendering.reproduction import serve_second_takes, unjudged_s
 
 
 @dg.op(pool="comfyui")
+@in_words()
 def render_second_takes(context: dg.OpExecutionContext, studio: dg.ResourceParam[Studio]) -> list[int]:
     """Render the second takes that someone asked for, compare with the first, and record each verdict."""
     reports = serve_second_takes(studio.settings)
@@ -27,6 +29,7 @@ def render_second_takes(context: dg.OpExecutionContext, studio: dg.ResourceParam
 
 
 @dg.op(pool="gpu", ins={"after": dg.In(list[int])})
+@in_words()
 def measure_asked_takes(
     context: dg.OpExecutionContext, after: list[int], studio: dg.ResourceParam[Studio]
 ) -> None:

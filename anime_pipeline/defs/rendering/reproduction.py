@@ -3,6 +3,7 @@
 import dagster as dg
 
 from anime_pipeline.defs.metadata import rows_table
+from anime_pipeline.defs.mistakes import in_words
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.quality.reproducibility import record_reproductions
 from anime_pipeline.rendering.reproduction import reproduce
@@ -15,6 +16,7 @@ class TakesToReproduce(dg.Config):
 
 
 @dg.op(pool="comfyui")
+@in_words()
 def render_takes_again(
     context: dg.OpExecutionContext, config: TakesToReproduce, studio: dg.ResourceParam[Studio]
 ) -> list[int]:

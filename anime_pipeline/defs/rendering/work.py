@@ -9,9 +9,11 @@ from sqlalchemy import select
 
 from anime_pipeline.database.models import CutProfile, RenderQueueItem, Take
 from anime_pipeline.defs.metadata import thumbnail
+from anime_pipeline.defs.mistakes import in_words
 from anime_pipeline.defs.partition_events import Batch
 from anime_pipeline.defs.run_requests import PRIORITY_TAG, until_of
 from anime_pipeline.defs.studio import Studio
+from anime_pipeline.media.errors import MediaError
 from anime_pipeline.rendering.events import DrainReport
 from anime_pipeline.rendering.planning import PlannedCut, plan_cuts
 from anime_pipeline.rendering.queue_admin import set_priority
@@ -19,6 +21,7 @@ from anime_pipeline.rendering.takes import TakeInfo, list_takes
 from anime_pipeline.rendering.worker import drain
 
 
+@in_words()
 def plan(studio: Studio, cut_keys: Sequence[str], tags: Mapping[str, str]) -> list[PlannedCut]:
     """Queue a take for each of these cuts where none of its recipe is finished, as urgent as the run is."""
     with studio.session() as session:
@@ -42,12 +45,14 @@ def take_up(studio: Studio, job_ids: Sequence[int]) -> list[PlannedCut]:
     return [PlannedCut(row.cut_key, "queued", row.job_id, row.recipe_hash, row.take_number) for row in rows]
 
 
+@in_words()
 def render(studio: Studio, planned: Sequence[PlannedCut], tags: Mapping[str, str]) -> DrainReport:
     """Render what is queued; a run with an end begins no take after it."""
     job_ids = [plan.job_id for plan in planned if plan.state == "queued" and plan.job_id is not None]
     return drain(studio.settings, job_ids, until=until_of(tags))
 
 
+@in_words()
 def outcome(studio: Studio, planned: Sequence[PlannedCut], tags: Mapping[str, str]) -> Batch:
     """What became of each cut.
 
@@ -89,11 +94,12 @@ def _frames_metadata(studio: Studio, plan: PlannedCut, take: TakeInfo) -> dict[s
         metadata["generation_seconds"] = dg.MetadataValue.float(take.gpu_seconds)
     if take.film is not None:
         metadata["frame_count"] = dg.MetadataValue.int(take.film.frame_count or 1)
-        metadata["media"] = dg.MetadataValue.path(
-            str(studio.store.local_path(take.film.sha256, take.film.suffix))
-        )
+        metadata["media"] = dg.MetadataValue.path(studio.store.place(take.film.sha256, take.film.suffix))
     picture = next((file for file in take.files if file.role == "thumbnail"), None)
     if picture is not None:
-        with studio.store.open(picture.sha256, picture.suffix) as file:
-            metadata["thumbnail"] = thumbnail(file.read())
+        try:
+            with studio.store.open(picture.sha256, picture.suffix) as file:
+                metadata["thumbnail"] = thumbnail(file.read())
+        except MediaError as error:  # only shown: the take is as good without it
+            metadata["thumbnail"] = dg.MetadataValue.text(str(error))
     return metadata

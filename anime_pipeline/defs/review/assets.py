@@ -1,17 +1,18 @@
 """The daily report, as a page of Dagster's UI and a file."""
 
-from datetime import date, datetime, timezone
+from datetime import datetime, timezone
 
 import dagster as dg
 
+from anime_pipeline.defs.mistakes import in_words
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.review.daily_report import daily_report as report_of
-from anime_pipeline.review.daily_report import day_before, write_report
+from anime_pipeline.review.daily_report import reported_day, write_report
 from anime_pipeline.settings import get_settings
 
 
 class ReportedDay(dg.Config):
-    """The day to report; empty: the last whole one."""
+    """The day to report, as 2026-11-22 or today; empty: the last whole one."""
 
     day: str = ""
 
@@ -21,10 +22,8 @@ def daily_report(
     context: dg.AssetExecutionContext, config: ReportedDay, studio: dg.ResourceParam[Studio]
 ) -> dg.MaterializeResult[None]:
     """What the day brought: rendered, passed, failed, retakes, gates, decisions, GPU time, queue, servers."""
-    if config.day:
-        day = date.fromisoformat(config.day)
-    else:
-        day = day_before(studio.settings, datetime.now(timezone.utc))
+    with in_words():
+        day = reported_day(studio.settings, config.day, datetime.now(timezone.utc))
     with studio.session() as session:
         report = report_of(session, studio.settings, day)
     path = write_report(studio.settings, report)
