@@ -59,6 +59,6 @@ defs = dg.Definitions(
         backups.weekly_restore_test,
         review_assets.daily_report_schedule,
     ],
-    resources={"studio": Studio(get_settings()), "io_manager": dg.mem_io_manager},
+    resources={"studio": Studio(get_settings())},
     executor=dg.in_process_executor,
 )

@@ -1,4 +1,4 @@
-"""What processes said long ago: logs of Dagster's processes and steps, removed when nobody looks them up."""
+"""What processes said and steps handed on long ago, removed when nobody looks it up."""
 
 from __future__ import annotations
 
@@ -11,21 +11,23 @@ KEPT_DAYS = 30
 
 
 def remove_old_logs(home: Path, dagster_home: Path) -> int:
-    """Remove the logs of processes and steps that wrote nothing for so long; how many files.
+    """Remove what processes and the steps of runs wrote, where nothing was added for so long; how many files.
 
-    A run in Dagster's UI keeps its events, which are in the database; what its steps printed is gone.
+    A run in Dagster's UI keeps its events, which are in the database. What its steps printed is gone, and
+    what they handed on, so that it can be repeated only as a whole.
     """
     limit = time.time() - KEPT_DAYS * 86_400
     removed = 0
-    for log in (home / "logs").glob("dagster-*.log"):
+    storage = dagster_home / "storage"
+    # Dagster forgets its ticks by itself, but not what sensors and schedules logged at them.
+    for log in (*(home / "logs").glob("dagster-*.log"), *storage.glob("__repository__/*/*")):
         removed += _remove([log], limit)
-    for folder in (dagster_home / "storage").glob("*/compute_logs"):
-        files = [path for path in folder.rglob("*") if path.is_file()]
+    for logs in storage.glob("*/compute_logs"):
+        files = [path for path in logs.parent.rglob("*") if path.is_file()]
         count = _remove(files, limit)
         removed += count
         if count == len(files):
-            shutil.rmtree(folder, ignore_errors=True)
-            _remove_if_empty(folder.parent)
+            shutil.rmtree(logs.parent, ignore_errors=True)
     return removed
 
 
@@ -36,10 +38,3 @@ def _remove(files: list[Path], limit: float) -> int:
     for path in files:
         path.unlink(missing_ok=True)
     return len(files)
-
-
-def _remove_if_empty(folder: Path) -> None:
-    try:
-        folder.rmdir()
-    except OSError:
-        return  # something else of the run is kept there

@@ -24,13 +24,16 @@ def test_old_logs_go_and_the_rest_stays(tmp_path: Path) -> None:
     kept = [log(tmp_path / "logs" / "dagster-2.log", young), log(tmp_path / "logs" / "preview.log", old)]
     log(storage / "run-1" / "compute_logs" / "a.out", old)
     log(storage / "run-1" / "compute_logs" / "a.err", old)
+    log(storage / "run-1" / "plan" / "result", old)
+    log(storage / "__repository__" / "story_sync" / "7.err", old)
     kept += [
         log(storage / "run-2" / "compute_logs" / "a.out", old),
         log(storage / "run-2" / "compute_logs" / "b.out", young),
-        log(storage / "run-3" / "result", old),
+        log(storage / "run-3" / "plan" / "result", young),
+        log(storage / "run-3" / "compute_logs" / "a.out", old),
+        log(storage / "__repository__" / "story_sync" / "8.err", young),
     ]
-    log(storage / "run-3" / "compute_logs" / "a.out", old)
-    assert remove_old_logs(tmp_path, tmp_path / "dagster") == 4
+    assert remove_old_logs(tmp_path, tmp_path / "dagster") == 5
     assert sorted(path for path in tmp_path.rglob("*") if path.is_file()) == sorted(kept)
     assert not (storage / "run-1").exists()
     assert remove_old_logs(tmp_path, tmp_path / "dagster") == 0

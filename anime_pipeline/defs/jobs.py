@@ -7,9 +7,11 @@ import dagster as dg
 from anime_pipeline.defs.delivery.assets import episode_masters, scene_reels
 from anime_pipeline.defs.quality.assets import quality_metrics
 from anime_pipeline.defs.rendering.assets import frames
+from anime_pipeline.defs.run_requests import RENDERS_TAG
 from anime_pipeline.defs.story.assets import characters, cuts, episodes, projects, scenes
 
 Selection = dg.AssetSelection
+RENDERS = {RENDERS_TAG: "yes"}
 
 describe_characters = dg.define_asset_job(
     "describe_characters", Selection.assets(characters), description="Record the cast."
@@ -24,7 +26,10 @@ describe_cuts = dg.define_asset_job(
     "describe_cuts", Selection.assets(cuts), description="Record cuts as the story has them."
 )
 render_cuts = dg.define_asset_job(
-    "render_cuts", Selection.assets(cuts, frames), description="Render the cuts that aren't current."
+    "render_cuts",
+    Selection.assets(cuts, frames),
+    description="Render the cuts that aren't current.",
+    tags=RENDERS,
 )
 measure_cuts = dg.define_asset_job(
     "measure_cuts", Selection.assets(quality_metrics), description="Measure and judge what is rendered."
@@ -33,6 +38,7 @@ produce_cuts = dg.define_asset_job(
     "produce_cuts",
     Selection.assets(cuts, frames, quality_metrics),
     description="Render, measure and judge cuts in one run.",
+    tags=RENDERS,
 )
 assemble_scenes = dg.define_asset_job(
     "assemble_scenes", Selection.assets(scenes, scene_reels), description="Build scene reels."

@@ -21,7 +21,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 from dagster._core.utils import make_new_backfill_id
 
 from anime_pipeline.definitions import defs
-from anime_pipeline.defs.run_requests import BACKFILL_TAG, MEASURING, PlannedRun
+from anime_pipeline.defs.run_requests import BACKFILL_TAG, MEASURING, RENDERS_TAG, PlannedRun
 
 MODULE = "anime_pipeline.definitions"
 LOCATION = "anime_pipeline"
@@ -95,7 +95,7 @@ def _backfill(
             dg.AssetKey(name) for name in (("quality_metrics",) if measures else ("cuts", "frames"))
         ],
         backfill_timestamp=time.time(),
-        tags={**tags, BACKFILL_TAG: backfill_id},
+        tags={**tags, BACKFILL_TAG: backfill_id, **({} if measures else {RENDERS_TAG: "yes"})},
         dynamic_partitions_store=instance,
         all_partitions=False,
         title=f"{'measure' if measures else 'render'} {sum(len(run.keys) for run in runs)} cuts",
@@ -110,10 +110,11 @@ def _is_common(tag: str) -> bool:
 
 
 def _enqueue(instance: dg.DagsterInstance, planned: PlannedRun, backfill_id: str) -> None:
+    job = defs.resolve_job_def(planned.job)
     run = instance.create_run_for_job(
-        defs.resolve_job_def(planned.job),
+        job,
         run_config=dict(planned.config),
-        tags={**planned.tags, BACKFILL_TAG: backfill_id},
+        tags={**job.tags, **planned.tags, BACKFILL_TAG: backfill_id},
         status=dg.DagsterRunStatus.NOT_STARTED,
         remote_job_origin=_remote_origin(planned.job),
         job_code_origin=_code_origin(planned.job),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import dagster as dg
 from dagster._core.execution.context.metadata_logging import (
@@ -19,19 +19,23 @@ from dagster._core.execution.context.metadata_logging import (
 )
 
 Metadata = Mapping[str, dg.MetadataValue]
+ONLY_RECORDED = cast(dg.DagsterType, dg.Nothing)
+"""The type of an asset that is recorded and not stored: of any other, Dagster keeps a file a partition."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """What became of a run's cuts: ``finished`` with what the UI shows of each, ``failed`` with the reason.
+    """What became of a run's partitions: ``finished`` with what the UI shows, ``failed`` with the reason.
 
-    ``left`` were not begun, because their time was over. ``versions`` are data versions of finished cuts.
+    ``left`` were not begun, because their time was over. ``versions`` are data versions of finished ones.
+    ``kind`` is what they are.
     """
 
     finished: Mapping[str, Metadata]
     failed: Mapping[str, str] = field(default_factory=dict)
     left: Collection[str] = ()
     versions: Mapping[str, str] = field(default_factory=dict)
+    kind: str = "cuts"
 
 
 def record_range(context: dg.OpExecutionContext, asset_key: str, batch: Batch) -> Iterator[dg.Output[None]]:
@@ -40,7 +44,7 @@ def record_range(context: dg.OpExecutionContext, asset_key: str, batch: Batch) -
     The op's output must not be required: without it Dagster records no partition and runs nothing downstream.
 
     Raises:
-        dagster.Failure: when a cut has failed; every finished partition is recorded by then.
+        dagster.Failure: when one has failed; every finished partition is recorded by then.
     """
     if batch.failed or batch.left:
         record_one_by_one(context, asset_key, batch)
@@ -53,7 +57,7 @@ def record_one_by_one(context: dg.OpExecutionContext, asset_key: str, batch: Bat
     """Record the finished partitions by an event each.
 
     Raises:
-        dagster.Failure: when a cut has failed, naming all that have.
+        dagster.Failure: when one has failed, naming all that have.
     """
     for key, metadata in batch.finished.items():
         version = batch.versions.get(key)
@@ -74,7 +78,7 @@ def record_one_by_one(context: dg.OpExecutionContext, asset_key: str, batch: Bat
 def _fail(batch: Batch) -> None:
     lines = [f"{key}: {reason}" for key, reason in sorted(batch.failed.items())]
     raise dg.Failure(
-        description=f"{len(batch.failed)} of {len(batch.failed) + len(batch.finished)} cuts failed\n"
+        description=f"{len(batch.failed)} of {len(batch.failed) + len(batch.finished)} {batch.kind} failed\n"
         + "\n".join(lines),
         metadata={"failed": dg.MetadataValue.json(dict(batch.failed))},
         allow_retries=False,

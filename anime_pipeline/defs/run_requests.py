@@ -18,6 +18,8 @@ UNTIL_TAG = "anime_pipeline/until"
 PRIORITY_TAG = "anime_pipeline/priority"
 CUTS_TAG = "anime_pipeline/cuts"
 BACKFILL_TAG = "anime_pipeline/backfill"
+RENDERS_TAG = "anime_pipeline/renders"
+"""Of runs that render, which leave others a place: ``tag_concurrency_limits`` of dagster.yaml."""
 _RUN_PRIORITY_TAG = "dagster/priority"
 UNDER_WAY = [
     dg.DagsterRunStatus.QUEUED,

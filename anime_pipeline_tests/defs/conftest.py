@@ -77,7 +77,6 @@ class Line:
                 asset_checks=defs.asset_checks,
                 jobs=[*(defs.jobs or ()), dg.define_asset_job("masters_only", [episode_masters])],
                 executor=defs.executor,
-                resources={"io_manager": dg.mem_io_manager},
             ),
         ).resolve_job_def(job)
 

@@ -7,11 +7,15 @@ from typing import Any
 
 import dagster as dg
 import pytest
+import yaml
+from dagster._core.execution.api import create_execution_plan
 from dagster._daemon.types import DaemonHeartbeat
 
+from anime_pipeline.cli.house import REPOSITORY
+from anime_pipeline.definitions import defs
 from anime_pipeline.defs import launching, runner
 from anime_pipeline.defs.launching import DAEMONS, daemon_runs, launch
-from anime_pipeline.defs.run_requests import MEASURING, RENDERING, cuts_of_run, plan_runs
+from anime_pipeline.defs.run_requests import MEASURING, RENDERING, RENDERS_TAG, cuts_of_run, plan_runs
 from anime_pipeline.defs.runner import NO_DAEMON, Step, planned_runs, run_steps
 from anime_pipeline.defs.studio import Studio as StudioResource
 from anime_pipeline_tests.defs.conftest import Line
@@ -53,6 +57,7 @@ def test_neighbours_become_one_backfill_of_dagsters(told: Line, job: Any, assets
     (backfill,) = told.instance.get_backfills()
     assert backfill.backfill_id == launched.backfill_id
     assert backfill.tags["anime_pipeline/priority"] == "5"
+    assert (RENDERS_TAG in backfill.tags) is (job is RENDERING)
     assert not any("range" in tag for tag in backfill.tags)
     data = backfill.asset_backfill_data
     assert data is not None
@@ -80,6 +85,7 @@ def test_cuts_that_lie_apart_are_runs_that_the_daemon_can_launch(
         assert run.remote_job_origin is not None
         assert run.remote_job_origin.location_name == "anime_pipeline"
         assert run.tags["anime_pipeline/backfill"] == launched.backfill_id
+        assert RENDERS_TAG in run.tags
     assert {run.run_id for run in told.instance.get_runs(launched.filter)} == {run.run_id for run in queued}
 
 
@@ -130,3 +136,22 @@ def test_a_step_is_a_word_a_list_or_an_object(told: Line) -> None:
     assert [r.job for r in planned_runs(told.instance, Step("describe_characters"), 50)] == [
         "describe_characters"
     ]
+
+
+def test_runs_that_render_leave_a_place_for_others() -> None:
+    runs = yaml.safe_load((REPOSITORY / "dagster.yaml").read_text())["concurrency"]["runs"]
+    (limit,) = runs["tag_concurrency_limits"]
+    assert limit["key"] == RENDERS_TAG
+    assert limit["limit"] < runs["max_concurrent_runs"]
+    rendering = {job.name for job in defs.jobs or () if RENDERS_TAG in (job.tags or {})}
+    assert rendering == {"render_cuts", "render_batch", "produce_cuts"}
+
+
+def test_a_run_whose_process_died_can_go_on_where_it_was() -> None:
+    """Dagster repeats it from the step that failed, and so does who asks for that in the UI."""
+    for name in ("render_cuts", "measure_cuts", "produce_cuts", "answer_requests"):
+        assert create_execution_plan(defs.resolve_job_def(name)).artifacts_persisted, name
+    ops = [one.node_def for one in defs.assets or () if isinstance(one, dg.AssetsDefinition)]
+    outputs = [output for op in ops if isinstance(op, dg.OpDefinition) for output in op.output_defs]
+    stored = {output.dagster_type.display_name for output in outputs} - {"Nothing"}
+    assert not stored, "a file for each partition"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -9,6 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from anime_pipeline.defs.studio import Studio as StudioResource
+from anime_pipeline.media.store import MediaStore
 from anime_pipeline_tests.defs.conftest import Line
 from anime_pipeline_tests.rendering.studio import production, stills
 
@@ -79,6 +81,45 @@ def test_frames_carry_what_the_ui_shows(line: Line) -> None:
     least = min(row.data["motion_smoothness"] or 1.0 for row in shown["per_frame"].records)
     assert f": {least:.4f}" in str(shown["worst_frames"].value)
     assert "subject_consistency" in str(shown["not_measured"].value)
+
+
+def test_a_lost_thumbnail_is_told_and_fails_nothing(line: Line) -> None:
+    keys = produce(line, stills(2))
+    store = MediaStore.of(line.studio.settings)
+    (lost, *_) = line.studio.query(
+        "SELECT sha256, suffix FROM studio.take_media JOIN studio.media_files USING (sha256) "
+        "WHERE role = 'thumbnail' ORDER BY job_id"
+    )
+    Path(store.place(lost.sha256, lost.suffix)).unlink()
+    assert line.run("render_cuts", keys).success
+    shown = line.instance.fetch_materializations(
+        dg.AssetRecordsFilter(asset_key=dg.AssetKey("frames"), asset_partitions=keys[:1]), limit=1
+    ).records[0]
+    assert shown.asset_materialization is not None
+    assert "is not in the media store" in str(shown.asset_materialization.metadata["thumbnail"].value)
+
+
+def test_a_scene_that_cannot_be_built_costs_the_others_nothing(line: Line) -> None:
+    data = stills(4)
+    first = data["episodes"][0]["scenes"][0]
+    data["episodes"][0]["scenes"].append({**first, "number": 2, "cuts": first["cuts"][2:]})
+    first["cuts"] = first["cuts"][:2]
+    produce(line, data)
+    (film, *_) = line.studio.query(
+        "SELECT sha256, suffix FROM studio.take_media JOIN studio.media_files USING (sha256) "
+        "WHERE role IN ('film', 'frame') ORDER BY job_id"
+    )
+    Path(MediaStore.of(line.studio.settings).place(film.sha256, film.suffix)).unlink()
+
+    failed = line.run("assemble_scenes", [f"{EPISODE}.s001", f"{EPISODE}.s002"])
+
+    assert not failed.success
+    assert line.recorded("scene_reels") == {f"{EPISODE}.s002"}
+    (failure,) = [event for event in failed.all_events if event.is_step_failure]
+    told = failure.step_failure_data.user_failure_data
+    assert told is not None
+    assert "1 of 2 scenes failed" in str(told.description)
+    assert "To mend it: put the file back" in str(told.description)
 
 
 def data_versions(line: Line) -> dict[str, str]:

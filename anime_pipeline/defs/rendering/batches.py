@@ -7,6 +7,7 @@ from anime_pipeline.defs.partition_events import Batch, record_one_by_one
 from anime_pipeline.defs.partitions import CUTS
 from anime_pipeline.defs.rendering import work
 from anime_pipeline.defs.rendering.assets import frames
+from anime_pipeline.defs.run_requests import RENDERS_TAG
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.rendering.planning import PlannedCut
 
@@ -58,6 +59,7 @@ def record_batch(
 @dg.job(
     executor_def=dg.in_process_executor,
     description="Render cuts that lie apart, or takes that wait in the queue, as one batch.",
+    tags={RENDERS_TAG: "yes"},
 )
 def render_batch() -> None:
     record_batch(render_planned(plan_batch()))

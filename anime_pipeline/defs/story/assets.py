@@ -7,7 +7,7 @@ from sqlalchemy import select
 
 from anime_pipeline.database.models import Character, CharacterVariation, Project
 from anime_pipeline.defs.metadata import rows_table
-from anime_pipeline.defs.partition_events import Record, output_with_records
+from anime_pipeline.defs.partition_events import ONLY_RECORDED, Record, output_with_records
 from anime_pipeline.defs.partitions import CUT_BATCHES, CUTS, EPISODES, PROJECTS, SCENES
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.rendering.canonical import sha256_of
@@ -50,6 +50,7 @@ def characters(studio: dg.ResourceParam[Studio]) -> dg.MaterializeResult[None]:
     code_version="1",
     partitions_def=PROJECTS,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    dagster_type=ONLY_RECORDED,
 )
 def projects(
     context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]
@@ -91,6 +92,7 @@ def projects(
     code_version="1",
     partitions_def=EPISODES,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    dagster_type=ONLY_RECORDED,
     deps=[dg.AssetDep(characters, partition_mapping=dg.AllPartitionMapping())],
 )
 def episodes(
@@ -107,6 +109,7 @@ def episodes(
     code_version="1",
     partitions_def=SCENES,
     backfill_policy=dg.BackfillPolicy.single_run(),
+    dagster_type=ONLY_RECORDED,
     deps=[dg.AssetDep(episodes, partition_mapping=dg.AllPartitionMapping())],
 )
 def scenes(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) -> Iterator[dg.Output[None]]:
@@ -121,6 +124,7 @@ def scenes(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) 
     code_version="1",
     partitions_def=CUTS,
     backfill_policy=CUT_BATCHES,
+    dagster_type=ONLY_RECORDED,
     deps=[dg.AssetDep(scenes, partition_mapping=dg.AllPartitionMapping())],
 )
 def cuts(context: dg.AssetExecutionContext, studio: dg.ResourceParam[Studio]) -> Iterator[dg.Output[None]]:
