@@ -74,9 +74,10 @@ def _may_start_at(tries: Sequence[dg.RunRecord]) -> datetime | None:
         return None
     if any(not record.dagster_run.is_finished for record in tries):
         return now() + _LONGEST
-    ended = max(record.end_time or record.update_timestamp.timestamp() for record in tries)
+    ends = [record.end_time or record.update_timestamp.timestamp() for record in tries]
+    past = [end for end in ends if end <= now().timestamp()]  # one to come is of a clock that was wrong
     pause = min(timedelta(minutes=2 ** (len(tries) - 1)), _LONGEST)
-    return datetime.fromtimestamp(ended, timezone.utc) + pause
+    return datetime.fromtimestamp(max(past), timezone.utc) + pause if past else None
 
 
 def _shown(run: PlannedRun) -> str:

@@ -24,6 +24,11 @@ def now() -> datetime:
     return datetime.now(timezone.utc)
 
 
+def is_lately(at: float, seconds: float) -> bool:
+    """Whether a moment (seconds of the epoch) is so lately past; one to come is of a clock that was wrong."""
+    return 0.0 <= now().timestamp() - at < seconds
+
+
 @dataclass
 class Watch:
     """One tick's look at what was written since the tick before."""
@@ -37,7 +42,7 @@ class Watch:
     def begin(cls, context: dg.SensorEvaluationContext, session: Session, tables: Sequence[str]) -> Watch:
         """Look at the tables from where the cursor stands."""
         memory = _parsed(context.cursor)
-        due = now().timestamp() - float(memory.get("looked_at", 0.0)) >= LOOK_AGAIN_SECONDS
+        due = not is_lately(float(memory.get("looked_at", 0.0)), LOOK_AGAIN_SECONDS)
         return cls(context, memory, look(session, tables, memory.get("mark")), due)
 
     @property

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
@@ -73,8 +74,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
     """The time that sensors see: its one entry."""
     at = [datetime.now(timezone.utc)]
     monkeypatch.setattr(watching, "now", lambda: at[0])
-    for module in (tries, backlog):
-        monkeypatch.setattr(module, "now", lambda: at[0])
+    monkeypatch.setattr(tries, "now", lambda: at[0])
     monkeypatch.setattr("anime_pipeline.defs.rendering.sensors.now", lambda: at[0])
     return at
 
@@ -224,6 +224,8 @@ def test_work_that_fails_is_tried_again_ever_later_and_not_for_ever(
     keys = []
     for pause in (0, 1, 2, 4, 8, 16, 32, 60, 60, 60):
         began = datetime.now(timezone.utc)
+        clock[0] = began - timedelta(days=1)
+        assert not isinstance(tick(render_backlog), str), "an end under a wrong clock delays nothing"
         clock[0] = began + timedelta(minutes=pause) - timedelta(seconds=10)
         assert "tried again at" in tick(render_backlog) or not pause
         clock[0] = began + timedelta(minutes=pause, seconds=1)
@@ -294,3 +296,7 @@ def test_a_cursor_that_a_person_broke_begins_anew(told: Line) -> None:
         tick.cursors[story_sync.name] = broken
         assert isinstance(tick(story_sync), str)
     assert list(told.instance.get_dynamic_partitions("cuts")) == told.studio.keys()
+    assert "No cut was written" in tick(story_sync)
+    ahead = json.loads(tick.cursors[story_sync.name]) | {"looked_at": 9e9}
+    tick.cursors[story_sync.name] = json.dumps(ahead)
+    assert tick(story_sync) == "The partitions are those of the story.", "the clock was set back"

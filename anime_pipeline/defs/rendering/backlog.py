@@ -20,7 +20,7 @@ from anime_pipeline.defs.run_requests import (
     takes_of_run,
     until_tags,
 )
-from anime_pipeline.defs.watching import Watch, now
+from anime_pipeline.defs.watching import Watch, is_lately
 from anime_pipeline.rendering.backlog import WaitingTake
 from anime_pipeline.rendering.staleness import states_of
 from anime_pipeline.settings import Settings
@@ -100,4 +100,4 @@ def cut_runs(
 
 def counted_lately(watch: Watch) -> bool:
     """Whether the count of waiting cuts that the cursor holds is of the last minute."""
-    return now().timestamp() - float(watch.memory.get("counted_at", 0.0)) < COUNT_AGAIN_SECONDS
+    return is_lately(float(watch.memory.get("counted_at", 0.0)), COUNT_AGAIN_SECONDS)
