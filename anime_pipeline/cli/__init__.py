@@ -8,32 +8,7 @@ import typer
 from pydantic import ValidationError
 
 from anime_pipeline import __version__
-from anime_pipeline.cli import (
-    adoption_commands,
-    api_commands,
-    backfill_command,
-    calibrate_command,
-    character_commands,
-    database_commands,
-    demo_command,
-    dev_command,
-    echo_commands,
-    gate_commands,
-    key_commands,
-    model_commands,
-    production_commands,
-    queue_commands,
-    recipe_commands,
-    report_command,
-    reproduce_command,
-    retake_commands,
-    server_commands,
-    status_command,
-    story_commands,
-    stray_commands,
-    take_commands,
-    workflow_commands,
-)
+from anime_pipeline.cli.commands import MARKUP, CommandsByName
 from anime_pipeline.cli.console import print_error
 from anime_pipeline.errors import UserError
 from anime_pipeline.settings import Settings
@@ -41,41 +16,11 @@ from anime_pipeline.settings import Settings
 app = typer.Typer(
     name="anime-pipeline",
     help="A small studio's AI-anime production line: rendered, measured, gated and assembled.",
+    cls=CommandsByName,
     no_args_is_help=True,
-    # Markdown joins the wrapped lines of a docstring's paragraph.
-    rich_markup_mode="markdown",
+    rich_markup_mode=MARKUP,
     pretty_exceptions_enable=False,
 )
-app.command("demo")(demo_command.demo)
-app.command("dev")(dev_command.dev)
-app.command("env")(dev_command.env)
-app.command("api")(api_commands.api)
-app.command("audit")(api_commands.audit)
-app.command("import")(story_commands.import_production)
-app.command("prompt")(story_commands.prompt)
-app.command("report")(report_command.report)
-app.command("status")(status_command.status)
-app.command("render")(production_commands.render)
-app.command("measure")(production_commands.measure)
-app.command("backfill")(backfill_command.backfill)
-app.command("reproduce")(reproduce_command.reproduce)
-app.command("deliver")(production_commands.deliver)
-app.command("calibrate")(calibrate_command.calibrate)
-app.add_typer(character_commands.app, name="characters")
-app.add_typer(echo_commands.app, name="echo")
-app.command("echo-supervisor")(echo_commands.echo_supervisor)
-app.add_typer(gate_commands.app, name="gates")
-app.add_typer(key_commands.app, name="keys")
-app.add_typer(model_commands.app, name="models")
-app.add_typer(recipe_commands.app, name="recipe")
-app.add_typer(workflow_commands.app, name="workflow")
-app.add_typer(queue_commands.app, name="queue")
-app.add_typer(retake_commands.app, name="retake")
-app.add_typer(server_commands.app, name="servers")
-app.add_typer(take_commands.app, name="takes")
-adoption_commands.register(database_commands.app)
-stray_commands.register(database_commands.app)
-app.add_typer(database_commands.app, name="db")
 
 
 @app.callback(invoke_without_command=True)

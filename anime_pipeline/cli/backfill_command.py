@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from anime_pipeline.cli.console import JsonOption, err, out, print_json, print_labelled, print_table
 from anime_pipeline.cli.dagster_process import JobOutcome, run_jobs
 from anime_pipeline.cli.house import House, open_house
-from anime_pipeline.cli.production_commands import cuts_of
 from anime_pipeline.cli.progress import production_progress
+from anime_pipeline.cli.scopes import cuts_of
 from anime_pipeline.database.models import CutProfile
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.errors import UserError

@@ -16,7 +16,7 @@ from anime_pipeline.quality.enrolment import EnrolledPicture, anchors_of, charac
 from anime_pipeline.quality.enrolment import enroll as enroll_pictures
 from anime_pipeline.quality.references import load_enrolled
 
-app = typer.Typer(help="Show characters and enrol the faces they are recognised by.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 ProjectArgument = Annotated[str, typer.Argument(help="A project's slug.")]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from anime_pipeline.cli import adoption_commands, stray_commands
 from anime_pipeline.cli.console import JsonOption, out, print_facts, print_json
 from anime_pipeline.cli.house import open_house
 from anime_pipeline.database import migrations, server
@@ -12,7 +13,7 @@ from anime_pipeline.database.adoption.manifest import list_backups
 from anime_pipeline.database.session import engine_for
 from anime_pipeline.settings import Settings, get_settings
 
-app = typer.Typer(help="Start, stop, look at, back up and migrate the database.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 
 
 @app.command()
@@ -59,3 +60,7 @@ def status(as_json: JsonOption = False) -> None:
 
 def _backups(settings: Settings, which: Which) -> list[str]:
     return [f"{backup.name} ({backup.manifest.purpose})" for backup in list_backups(settings, which)]
+
+
+adoption_commands.register(app)
+stray_commands.register(app)

@@ -20,7 +20,7 @@ from anime_pipeline.echo_brain.status import worker_status
 from anime_pipeline.errors import UserError
 from anime_pipeline.settings import get_settings
 
-app = typer.Typer(help="Work for an Echo Brain supervisor.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 outbox_app = typer.Typer(help="Events for the supervisor.", no_args_is_help=True)
 inbox_app = typer.Typer(help="Messages of the supervisor.", no_args_is_help=True)
 app.add_typer(outbox_app, name="outbox")

@@ -21,7 +21,7 @@ from anime_pipeline.quality.worst_frames import write_worst_frames
 from anime_pipeline.story.keys import EpisodeKey, parse_scope
 from anime_pipeline.story.listing import active_episode_keys
 
-app = typer.Typer(help="Show, explain and override the gates of each phase.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 app.command("thresholds")(threshold_commands.thresholds)
 app.add_typer(threshold_commands.app, name="threshold")
 

@@ -13,7 +13,7 @@ from anime_pipeline.database.api_keys import ROLES, all_keys, create_key, revoke
 from anime_pipeline.database.models import ApiKey
 from anime_pipeline.database.session import session_scope
 
-app = typer.Typer(help="Make, list and revoke keys of the API.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 _FACTS = ("id", "name", "role", "prefix", "created_at", "expires_at", "revoked_at", "last_used_at")
 
 

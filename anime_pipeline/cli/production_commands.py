@@ -11,35 +11,15 @@ from anime_pipeline.cli.console import JsonOption, err, out, print_error, print_
 from anime_pipeline.cli.dagster_process import JobOutcome
 from anime_pipeline.cli.house import House, open_house
 from anime_pipeline.cli.production import assemble, measure_cuts, produce_cuts
+from anime_pipeline.cli.scopes import Scope, cuts_of
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.delivery.masters import build_master
 from anime_pipeline.delivery.results import DeliveryResult
 from anime_pipeline.delivery.sheets import build_contact_sheet
-from anime_pipeline.errors import UserError
 from anime_pipeline.quality.errors import GateNotPassedError
 from anime_pipeline.quality.scores import require_binding_gates, require_same_gates
 from anime_pipeline.quality.verdicts import overrides_of
-from anime_pipeline.story.listing import active_cut_keys, active_episode_keys
-
-Scope = Annotated[
-    str | None, typer.Argument(help="A project, episode, scene or cut key; without it, everything.")
-]
-
-
-def cuts_of(house: House, scope: str | None) -> list[str]:
-    """The active cut keys of a scope.
-
-    Raises:
-        UserError: the scope has no active cut.
-    """
-    with session_scope(house.settings) as session:
-        keys = active_cut_keys(session, scope)
-    if not keys:
-        raise UserError(
-            f"There is no active cut in {scope}." if scope else "There is no cut yet.",
-            "anime-pipeline status lists the cuts" if scope else "anime-pipeline import FILE",
-        )
-    return keys
+from anime_pipeline.story.listing import active_episode_keys
 
 
 def render(scope: Scope = None, as_json: JsonOption = False) -> None:

@@ -14,7 +14,7 @@ from anime_pipeline.errors import UserError
 from anime_pipeline.rendering import queue_admin
 from anime_pipeline.rendering.queue_admin import AttemptInfo, QueuedTake
 
-app = typer.Typer(help="Look at the render queue and change it.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 Target = Annotated[str, typer.Argument(help="A job's number, or a key (cut, scene, episode, project).")]
 _OPEN = ("queued", "processing", "failed")
 

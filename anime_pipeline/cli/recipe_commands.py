@@ -16,7 +16,7 @@ from anime_pipeline.rendering.recipe_import import import_recipe
 from anime_pipeline.rendering.takes import take_graph
 from anime_pipeline.rendering.templates import Graph, read_graph
 
-app = typer.Typer(help="Show, export and import recipes.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 JobId = Annotated[int, typer.Argument(help="The job id of a take: anime-pipeline takes list CUT.")]
 
 

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from anime_pipeline.cli.console import JsonOption, out, print_facts, print_json, print_table
 from anime_pipeline.cli.house import open_house
 from anime_pipeline.cli.production import produce_cuts
-from anime_pipeline.cli.production_commands import Scope
+from anime_pipeline.cli.scopes import Scope
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.errors import UserError
 from anime_pipeline.review.directions import RetakeRequest
@@ -29,11 +29,7 @@ class _CutOrCommand(TyperGroup):
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(
-    cls=_CutOrCommand,
-    no_args_is_help=True,
-    help="Have a cut taken again: retake CUT, with changes that hold until they are withdrawn.",
-)
+app = typer.Typer(cls=_CutOrCommand, no_args_is_help=True)
 
 Pairs = list[str] | None
 

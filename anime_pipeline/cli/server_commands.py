@@ -19,7 +19,7 @@ from anime_pipeline.rendering.fleet_admin import (
 )
 from anime_pipeline.rendering.registry import ServerState, set_state
 
-app = typer.Typer(help="The render servers: list them, add them, give them a rest.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 Url = Annotated[str, typer.Argument(help="The server, such as http://gpu-1:8188.")]
 _GIB = 2**30
 

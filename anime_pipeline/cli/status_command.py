@@ -8,7 +8,7 @@ from dataclasses import asdict
 from anime_pipeline.cli.changes import told_change
 from anime_pipeline.cli.console import JsonOption, out, print_json, print_table
 from anime_pipeline.cli.house import open_house
-from anime_pipeline.cli.production_commands import Scope, cuts_of
+from anime_pipeline.cli.scopes import Scope, cuts_of
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.rendering.staleness import TO_RENDER, CutState, cut_states
 from anime_pipeline.review.forecast import CutForecast, counted, duration, forecast

@@ -11,7 +11,7 @@ import typer
 
 from anime_pipeline.cli.console import JsonOption, out, print_facts, print_json, print_table
 from anime_pipeline.cli.house import House, open_house
-from anime_pipeline.cli.production_commands import Scope, cuts_of
+from anime_pipeline.cli.scopes import Scope, cuts_of
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.media.errors import MissingMediaError
 from anime_pipeline.media.store import MediaStore
@@ -21,10 +21,7 @@ from anime_pipeline.review.pruning import leftovers, prune, waiting_to_be_remove
 from anime_pipeline.review.retention import Policy, RetentionPlan, retention_plan
 from anime_pipeline.review.selection import choose_take, release_choice, select_best
 
-app = typer.Typer(
-    help="List, choose and prune takes: the renderings of a cut, one of which stands for it.",
-    no_args_is_help=True,
-)
+app = typer.Typer(no_args_is_help=True)
 Cut = Annotated[str, typer.Argument(help="A cut key.")]
 Job = Annotated[int, typer.Argument(help="The job id of a take: takes list CUT shows it.")]
 By = Annotated[str | None, typer.Option(help="Who does it; without it, your account's name.")]

@@ -14,7 +14,7 @@ from anime_pipeline.rendering.templates import Template, TemplateError, Template
 from anime_pipeline.rendering.workflow_check import Finding, add_workflow, check_workflow, origin_of
 from anime_pipeline.settings import get_settings
 
-app = typer.Typer(help="List, check and add ComfyUI workflows.", no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True)
 File = Annotated[
     Path, typer.Argument(help="A graph in API format, with its sidecar FILE.yaml beside it.", dir_okay=False)
 ]

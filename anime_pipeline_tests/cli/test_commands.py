@@ -13,6 +13,7 @@ import yaml
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from anime_pipeline.cli.commands import COMMANDS, load
 from anime_pipeline.cli.console import print_error, print_table
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.errors import UserError
@@ -130,6 +131,19 @@ def test_the_installed_command_is_this_one(settings: Settings) -> None:
     )
     assert (done.returncode, done.stdout) == (1, "")
     assert "no active cut" in done.stderr
+
+
+def test_a_command_is_loaded_when_it_is_named_and_listed_as_it_describes_itself() -> None:
+    code = """
+import sys, anime_pipeline.cli
+print("sqlalchemy" in sys.modules)
+import anime_pipeline.cli.status_command
+print("alembic" in sys.modules, "requests" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False"] * 3
+    for name, (_, told) in COMMANDS.items():
+        assert " ".join(load(name).help.partition("\n\n")[0].split()) == told
 
 
 def test_env_is_what_a_shell_can_evaluate(settings: Settings) -> None:

@@ -1,0 +1,32 @@
+"""What a command is about: a scope, and its cuts."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from anime_pipeline.cli.house import House
+from anime_pipeline.database.session import session_scope
+from anime_pipeline.errors import UserError
+from anime_pipeline.story.listing import active_cut_keys
+
+Scope = Annotated[
+    str | None, typer.Argument(help="A project, episode, scene or cut key; without it, everything.")
+]
+
+
+def cuts_of(house: House, scope: str | None) -> list[str]:
+    """The active cut keys of a scope.
+
+    Raises:
+        UserError: the scope has no active cut.
+    """
+    with session_scope(house.settings) as session:
+        keys = active_cut_keys(session, scope)
+    if not keys:
+        raise UserError(
+            f"There is no active cut in {scope}." if scope else "There is no cut yet.",
+            "anime-pipeline status lists the cuts" if scope else "anime-pipeline import FILE",
+        )
+    return keys
