@@ -53,7 +53,7 @@ def fill(template: Template, values: Mapping[str, Any], smoother: bool = False) 
                 inputs = graph[node_id]["inputs"]
                 inputs[target.input] = value.of(inputs[target.input])
             elif not isinstance(value, Absent):
-                graph[node_id]["inputs"][target.input] = _rounded(value, target)
+                graph[node_id]["inputs"][target.input] = rounded(value, target)
             elif target.absent == "error":
                 raise TemplateError(
                     f"workflow {template.name}: nothing fills input {target.input} of node “{target.node}” "
@@ -137,7 +137,8 @@ def _redirect(graph: Graph, node_id: str, links: list[Any]) -> None:
                 node["inputs"][name] = list(links[value[1]])
 
 
-def _rounded(value: Any, target: Target) -> Any:
+def rounded(value: Any, target: Target) -> Any:
+    """A value as a target takes it: up to its next n·multiple + plus."""
     if target.multiple == 1:
         return value
     return -(-(value - target.plus) // target.multiple) * target.multiple + target.plus

@@ -68,10 +68,14 @@ def checked_url(url: str) -> str:
 
 def reports(session: Session, settings: Settings) -> list[ServerReport]:
     """Every server of the settings and the database, each asked now; what it answers is noted."""
+    known = session.scalars(text("SELECT url FROM studio.render_servers"))
+    urls = sorted({*settings.comfyui_server_urls, *known})
+    answers = _probed(
+        urls
+    )  # before anything is written: one that is silent takes long, and workers write here
     enlist(session, settings.comfyui_server_urls, "settings")
-    urls = list(session.scalars(text("SELECT url FROM studio.render_servers ORDER BY url")))
     problems: dict[str, str] = {}
-    for url, found in zip(urls, _probed(urls), strict=True):
+    for url, found in zip(urls, answers, strict=True):
         if isinstance(found, ServerFacts):
             record_facts(session, url, found)
         else:

@@ -59,22 +59,22 @@ def has_effect(
 
     It doesn't where the template has no place for it, or the cut no reference picture to be closer to.
     """
-    try:
-        usual = compose_recipe(context, library, suffixes)
-        made = compose_recipe(context, library, suffixes, _variant(1, further))
-    except TemplateError:
-        return False
-    return usual.recipe_hash != made.recipe_hash
+    return _differs(context, library, suffixes, _variant(1, further))
 
 
 def takes_a_new_seed(context: CutContext, library: TemplateLibrary, suffixes: Mapping[str, str]) -> bool:
     """Whether another number makes another picture: not under seed policy fixed, nor without a seed."""
+    return _differs(context, library, suffixes, Variant(2))
+
+
+def _differs(
+    context: CutContext, library: TemplateLibrary, suffixes: Mapping[str, str], variant: Variant
+) -> bool:
     try:
-        usual = compose_recipe(context, library, suffixes)
-        other = compose_recipe(context, library, suffixes, Variant(2))
+        first, other = (compose_recipe(context, library, suffixes, one) for one in (FIRST, variant))
     except TemplateError:
         return False
-    return usual.recipe_hash != other.recipe_hash
+    return first.recipe_hash != other.recipe_hash
 
 
 def _variant(number: int, further: Further) -> Variant:

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from anime_pipeline.database.models import GenerationParams, Job, Recipe, Take
 from anime_pipeline.rendering.environment import EnvironmentChange
 from anime_pipeline.rendering.extraction.parameters import extract
+from anime_pipeline.rendering.filling import rounded
 from anime_pipeline.rendering.recipes import recipe_hash
 from anime_pipeline.rendering.second_takes import queue_second_takes
 from anime_pipeline.rendering.takes import TakeError
@@ -126,12 +127,8 @@ def _modified(library: TemplateLibrary, recipe: Recipe, modifications: Mapping[s
                 f"leave {name} out, or add a slot {' or '.join(SLOTS[name])} to its sidecar",
             )
         for target in targets:
-            by_title[target.node]["inputs"][target.input] = _rounded(value, target.multiple, target.plus)
+            by_title[target.node]["inputs"][target.input] = rounded(value, target)
     return graph
-
-
-def _rounded(value: Any, multiple: int, plus: int) -> Any:
-    return value if multiple == 1 else -(-(value - plus) // multiple) * multiple + plus
 
 
 def _note(session: Session, new_id: int, graph: Graph, modifications: Mapping[str, Any]) -> None:

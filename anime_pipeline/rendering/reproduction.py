@@ -126,22 +126,26 @@ def _rendered_again(
     drain(settings, list(second), on_event)
     with session_scope(settings) as session:
         cached = {new for new in second if came_from_cache(session, new)}
-        return [
-            _judged(session, settings, new, old, from_cache=new in cached)
-            for new, old in second.items()
-            if keep_cached or new not in cached
-        ]
+    return [
+        _judged(settings, new, old, from_cache=new in cached)
+        for new, old in second.items()
+        if keep_cached or new not in cached
+    ]
 
 
-def _judged(
-    session: Session, settings: Settings, new: int, old: int, from_cache: bool = False
-) -> ReproductionReport:
-    report = _compared(session, settings, new, old, from_cache)
+def _judged(settings: Settings, new: int, old: int, from_cache: bool) -> ReproductionReport:
+    """Compare and store, in a transaction of its own: a verdict that was found outlives what comes after."""
+    with session_scope(settings) as session:
+        report = _compared(session, settings, new, old, from_cache)
+        _store(session, report)
+    return report
+
+
+def _store(session: Session, report: ReproductionReport) -> None:
     row = {name: value for name, value in asdict(report).items() if name not in ("job_id", "second_job_id")}
     row["environment"] = [asdict(change) for change in report.environment]
-    statement = insert(Reproduction).values(job_id=new, **row)
+    statement = insert(Reproduction).values(job_id=report.second_job_id, **row)
     session.execute(statement.on_conflict_do_update(index_elements=["job_id"], set_=row))
-    return report
 
 
 def _compared(

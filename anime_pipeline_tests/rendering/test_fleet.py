@@ -362,6 +362,25 @@ def test_a_server_is_removed_or_the_reason_why_not_is_said(studio: Studio) -> No
             add_server(session, "gpu:8188")
 
 
+def test_a_silent_server_that_somebody_looks_at_holds_up_no_worker(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may take half a minute to answer, and workers note their successes meanwhile."""
+    add(studio, "http://gpu:8188")
+
+    def silent(_: ComfyClient) -> Any:
+        with session_scope(studio.settings) as session:
+            session.execute(text("SET LOCAL lock_timeout = '1s'"))
+            registry.note_success(session, "http://gpu:8188", {"loras": ["ink"]})
+        raise ComfyError("connection", "silent")
+
+    monkeypatch.setattr("anime_pipeline.rendering.fleet_admin.probe", silent)
+    named = studio.settings.model_copy(update={"comfyui_urls": "http://gpu:8188"})
+    with session_scope(studio.settings) as session:
+        (report,) = reports(session, named)
+    assert report.loaded_models == {"loras": ["ink"]}
+
+
 def test_after_a_break_of_the_database_a_take_is_adopted_at_once(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,14 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from sqlalchemy.orm import Session
 
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.media.store import MediaStore
 from anime_pipeline.quality.reproducibility import record_reproductions
+from anime_pipeline.rendering import reproduction
 from anime_pipeline.rendering.environment import environment_changes, environment_of_take
 from anime_pipeline.rendering.reproduction import ReproductionReport, reproduce
 from anime_pipeline.rendering.takes import TakeError, list_takes, select_takes
 from anime_pipeline.review.selection import select_best
+from anime_pipeline.settings import Settings
 from anime_pipeline_tests.rendering.studio import Studio, production, stills
 
 
@@ -119,6 +122,24 @@ def test_a_film_names_its_worst_frame(studio: Studio, monkeypatch: pytest.Monkey
     monkeypatch.setattr("anime_pipeline.preview.drawing.draw_shot", draw)
     report = one(studio, job)
     assert (report.verdict, report.worst_frame) == ("different", 4)
+
+
+def test_a_verdict_that_was_found_outlives_what_comes_after(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else its take would be rendered once more."""
+    first, second = rendered(studio, stills(2))
+    compared = reproduction._compared
+
+    def broken(session: Session, settings: Settings, new: int, old: int, *rest: bool) -> ReproductionReport:
+        if old == second:
+            raise KeyboardInterrupt
+        return compared(session, settings, new, old, *rest)
+
+    monkeypatch.setattr(reproduction, "_compared", broken)
+    with pytest.raises(KeyboardInterrupt):
+        reproduce(studio.settings, [first, second])
+    assert [row.verdict for row in studio.query("SELECT verdict FROM studio.reproductions")] == ["identical"]
 
 
 def test_a_fault_of_the_server_gives_no_verdict_and_says_why(studio: Studio) -> None:

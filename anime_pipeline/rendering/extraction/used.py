@@ -67,15 +67,12 @@ def lora_node(links: Links, node_id: str) -> LoraNode | None:
 
 def controlnet(links: Links, node: Node) -> ControlNet:
     """The ControlNet that a node applies."""
-    loader = links.maker(node, "control_net")
+    loader, named = links.maker(node, "control_net"), None
     seen = set()
-    while loader is not None and loader not in seen:
+    while loader is not None and loader not in seen and named is None:
         seen.add(loader)
-        name = links.text(links.graph[loader[0]], "control_net_name")
-        if name is not None:
-            break
-        loader = links.maker(links.graph[loader[0]], "control_net")
-    named = links.text(links.graph[loader[0]], "control_net_name") if loader is not None else None
+        made_by = links.graph[loader[0]]
+        named, loader = links.text(made_by, "control_net_name"), links.maker(made_by, "control_net")
     return ControlNet(
         named,
         *(_real(links.number(node, field)) for field in ("strength", "start_percent", "end_percent")),
