@@ -17,5 +17,5 @@ class DamagedMediaError(MediaError):
     """A media file is cut short, or holds other bytes than its name says."""
 
 
-class UnreachableStoreError(MediaError):
-    """A media store elsewhere cannot be reached, or fails; nothing is known of its files."""
+class UnreachableStoreError(UserError):
+    """A media store elsewhere cannot be reached, or fails: no file is at fault, so it is no MediaError."""

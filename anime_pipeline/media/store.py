@@ -18,6 +18,7 @@ from typing import IO, Any, BinaryIO, cast
 
 import fsspec  # type: ignore[import-untyped]
 
+from anime_pipeline.errors import UserError
 from anime_pipeline.media.atomic import make_folder, whole_file
 from anime_pipeline.media.errors import (
     DamagedMediaError,
@@ -307,7 +308,7 @@ class MediaStore:
         """Tell in words what a filesystem elsewhere raises: each kind has exceptions of its own."""
         try:
             yield
-        except (MediaError, FileNotFoundError):
+        except (UserError, FileNotFoundError):
             raise
         except ImportError as error:
             raise UnreachableStoreError(

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.errors import UserError
+from anime_pipeline.media.errors import UnreachableStoreError
 from anime_pipeline.rendering.attempts import Attempt, LeaseLostError
 from anime_pipeline.rendering.comfyui_errors import ComfyError
 from anime_pipeline.rendering.desk import Desk
@@ -197,8 +198,8 @@ class _Turn:
     def _outcome(self) -> Outcome | str:
         try:
             rendered = self._attempt.render()
-        except (StoppedError, LeaseLostError, *DATABASE_GONE):
-            raise
+        except (StoppedError, LeaseLostError, UnreachableStoreError, *DATABASE_GONE):
+            raise  # without a store the drain ends as on a full disk: no take is at fault
         except Exception as error:
             if isinstance(error, OSError) and error.errno in _NO_ROOM:
                 raise _no_room(error) from error

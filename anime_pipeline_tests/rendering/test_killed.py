@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from anime_pipeline.errors import UserError
+from anime_pipeline.media.errors import UnreachableStoreError
 from anime_pipeline.rendering import turns
 from anime_pipeline.rendering.comfyui import ComfyClient
 from anime_pipeline_tests.preview.running import running_preview_server
@@ -155,21 +156,32 @@ def test_a_mistake_of_ours_ends_the_drain_and_releases_everything(
     studio.check_nothing_is_broken()
 
 
-def test_a_full_disk_ends_the_drain_in_words_and_costs_no_take_an_attempt(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "said", "remedy"),
+    [
+        (
+            OSError(errno.ENOSPC, "No space left on device", "/media/aa"),
+            "No space left on device: /media/aa",
+            "make room",
+        ),
+        (UnreachableStoreError("the media store s3://b does not answer", "wait"), "does not answer", "wait"),
+    ],
+)
+def test_a_full_disk_or_lost_store_ends_the_drain_in_words_and_costs_no_take_an_attempt(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch, error: Exception, said: str, remedy: str
 ) -> None:
     """All takes of a night would be rendered and thrown away, three times each."""
     studio.import_(stills(1))
     studio.plan()
 
     def full(*_: object) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device", "/media/aa")
+        raise error
 
     with monkeypatch.context() as patched:
         patched.setattr("anime_pipeline.media.store.MediaStore.put_file", full)
-        with pytest.raises(UserError, match="No space left on device: /media/aa") as refused:
+        with pytest.raises(UserError, match=said) as refused:
             studio.drain()
-    assert "make room" in str(refused.value.remedy)
+    assert remedy in str(refused.value.remedy)
     (row,) = studio.query("SELECT status, attempts, error_message FROM render_queue")
     assert tuple(row) == ("queued", 0, None)
     assert studio.outcomes() == {None: 1}

@@ -13,7 +13,7 @@ from anime_pipeline.defs.mistakes import in_words
 from anime_pipeline.defs.partition_events import Batch
 from anime_pipeline.defs.run_requests import PRIORITY_TAG, until_of
 from anime_pipeline.defs.studio import Studio
-from anime_pipeline.media.errors import MediaError
+from anime_pipeline.errors import UserError
 from anime_pipeline.rendering.events import DrainReport
 from anime_pipeline.rendering.planning import PlannedCut, plan_cuts
 from anime_pipeline.rendering.queue_admin import set_priority
@@ -100,6 +100,6 @@ def _frames_metadata(studio: Studio, plan: PlannedCut, take: TakeInfo) -> dict[s
         try:
             with studio.store.open(picture.sha256, picture.suffix) as file:
                 metadata["thumbnail"] = thumbnail(file.read())
-        except MediaError as error:  # only shown: the take is as good without it
+        except UserError as error:  # only shown: the take is as good without it
             metadata["thumbnail"] = dg.MetadataValue.text(str(error))
     return metadata
