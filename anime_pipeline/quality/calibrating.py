@@ -24,7 +24,7 @@ from anime_pipeline.quality.engines.face_similarity import FaceSimilarity, face_
 from anime_pipeline.quality.engines.registry import absence
 from anime_pipeline.quality.engines.style_adherence import EMBEDDERS
 from anime_pipeline.quality.engines.weights import weights_sha256
-from anime_pipeline.quality.enrolment import anchors_of, characters_of, project_profile
+from anime_pipeline.quality.enrolment import STYLE_ANCHOR, anchors_of, characters_of, project_profile
 from anime_pipeline.quality.errors import CalibrationError
 from anime_pipeline.quality.phases import load_phases
 from anime_pipeline.quality.pictures import keep_picture, readable_picture
@@ -36,7 +36,6 @@ from anime_pipeline.story.pictures import stored_sha256
 Subject = Literal["identity", "style"]
 
 METRICS: dict[Subject, str] = {"identity": "face_similarity", "style": "style_adherence"}
-STYLE_ANCHOR = "style_anchor"
 
 
 @dataclass(frozen=True)

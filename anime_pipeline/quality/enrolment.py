@@ -28,6 +28,9 @@ from anime_pipeline.story.pictures import stored_sha256
 GIVEN_ANCHOR = "face_reference"
 """The type of an anchor that was given to the command and not by the production file."""
 
+STYLE_ANCHOR = "style_anchor"
+"""The type of an anchor that shows the show's style, and hardly ever one face."""
+
 State = Literal["enrolled", "unchanged", "refused"]
 
 
@@ -93,10 +96,10 @@ def enroll(
 ) -> list[EnrolledPicture]:
     """Enrol a project's characters, or one of them, for the project's identity backend.
 
-    Without ``images``, from the anchors that are there; with them, from these files, which become anchors of
-    the one character. A picture with no face or with several is refused and costs no other picture. Nothing
-    is committed here. Raises :class:`EnrolmentError` where the backend, its packages or its weights are
-    absent, for an unknown character, and where there is no picture.
+    Without ``images``, from the anchors that are there but those of the style; with them, from these files,
+    which become anchors of the one character. A picture with no face or with several is refused and costs no
+    other picture. Nothing is committed here. Raises :class:`EnrolmentError` where the backend, its packages
+    or its weights are absent, for an unknown character, and where there is no picture.
     """
     profile = project_profile(session, project)
     chosen = characters_of(session, profile.project_id, character)
@@ -110,14 +113,15 @@ def enroll(
     anchors = anchors_of(session, [row.id for row in chosen])
     if images:
         return [_given(session, store, eye, chosen[0], anchors, path) for path in images]
-    if not anchors:
+    of_faces = [row for row in anchors if row.anchor_type != STYLE_ANCHOR]
+    if not of_faces:
         whose = character or "any character"
         raise EnrolmentError(
             f"there is no anchor of {whose} to enrol",
             f"anime-pipeline characters enroll {project} NAME --image FILE, or `anchors` in production.yaml",
         )
     names = {row.id: row.name for row in chosen}
-    return [_known(session, store, eye, names[row.character_id or 0], row) for row in anchors]
+    return [_known(session, store, eye, names[row.character_id or 0], row) for row in of_faces]
 
 
 def _eye(name: str, models_dir: Path) -> _Eye:

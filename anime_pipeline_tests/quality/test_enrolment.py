@@ -120,6 +120,7 @@ def test_anchors_of_the_production_file_are_enrolled_and_one_refusal_costs_no_ot
     lost.image_path = "/mnt/old/kon.png"
     gone = imported_anchor(studio, kon.id, picture_file(tmp_path, "gone", BLUE, 3))
     gone.metadata_ = {"omitted": True}
+    imported_anchor(studio, kon.id, picture_file(tmp_path, "harbour", BLUE, 6)).anchor_type = "style_anchor"
     studio.session.commit()
     states = {(p.character, p.picture): p.state for p in enrolled(studio)}
     assert states == {
