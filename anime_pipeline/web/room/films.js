@@ -20,6 +20,7 @@ export function screening(takes, description) {
     films().forEach((film, index) => {
       if (!film) return;
       film.pause();
+      film.loop = false; // or the last frame would lead to the first
       const within = Math.max(0, Math.min(takes[index].total_frames - 1, frame));
       film.currentTime = (within + 0.5) / rate(film, index); // its very beginning may round to the one before
     });
@@ -27,7 +28,7 @@ export function screening(takes, description) {
 
   function step(by) {
     const lead = films()[leading];
-    if (lead) goTo(Math.floor(lead.currentTime * rate(lead, leading) + 0.01) + by);
+    if (lead) goTo(Math.min(count - 1, Math.floor(lead.currentTime * rate(lead, leading) + 0.01)) + by);
   }
 
   function toggle() {
@@ -39,7 +40,11 @@ export function screening(takes, description) {
     const others = (doing) => films().forEach((film) => film && film !== lead && doing(film));
     lead.onplay = () => {
       pause.textContent = "Pause";
-      others((film) => film.play());
+      lead.loop = true;
+      others((film) => {
+        film.loop = true;
+        film.play();
+      });
     };
     lead.onpause = () => {
       pause.textContent = "Play";
