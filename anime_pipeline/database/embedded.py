@@ -49,8 +49,9 @@ class EmbeddedServer:
     def ensure(self) -> None:
         """Become a user of the running server until this process ends, and start it where it doesn't run."""
         with self._guard:
-            if self._user_pid == os.getpid() and self._running() is not None:
-                return
+            found = self._running()
+            if self._user_pid == os.getpid() and found is not None and found.ready:
+                return  # not while it stops or recovers: starting waits for the end of that
             try:
                 self._enter_and_start()
             except OSError as error:

@@ -77,8 +77,8 @@ def create_database_if_missing(url: URL, through: URL, name: str) -> bool:
             statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(url.database or ""))
             cursor.execute(statement)
             return True
-    except psycopg2.errors.DuplicateDatabase:
-        return False
+    except (psycopg2.errors.DuplicateDatabase, psycopg2.errors.UniqueViolation):
+        return False  # another machine came first; the second error where both did at once
     except psycopg2.errors.InsufficientPrivilege as error:
         raise DatabaseError(
             f"The database {url.database} is missing, and user {through.username} may not create it.",

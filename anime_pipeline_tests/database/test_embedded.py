@@ -17,7 +17,7 @@ from anime_pipeline.database import postmaster, server
 from anime_pipeline.database.account import Account, account_of_cluster
 from anime_pipeline.database.cluster import HOST, cluster_folder, log_file
 from anime_pipeline.database.errors import DatabaseError
-from anime_pipeline.database.session import session_scope
+from anime_pipeline.database.session import engine_for, session_scope
 from anime_pipeline.settings import Settings
 from anime_pipeline_tests.conftest import folder_for_a_server
 from anime_pipeline_tests.database.users import answer, user_of
@@ -144,6 +144,20 @@ def test_a_killed_server_with_a_busy_worker_comes_back(stopped: Settings) -> Non
         kill_server(stopped)
         server.ensure_server(stopped)
         session.invalidate()
+    assert execute(stopped, "SELECT 1") == 1
+
+
+def test_a_server_that_stops_is_not_taken_for_one_that_answers(stopped: Settings) -> None:
+    server.ensure_server(stopped)
+    first = server_of(stopped)
+    assert first is not None
+    assert execute(stopped, "SELECT 1") == 1
+    os.kill(first.pid, signal.SIGTERM)  # it waits for its clients: the pool holds one
+    while (found := server_of(stopped)) is not None and found.ready:
+        pass  # the signal is on its way
+    engine_for(stopped).dispose()
+    server.ensure_server(stopped)
+    assert pid_of(stopped) != first.pid
     assert execute(stopped, "SELECT 1") == 1
 
 
