@@ -46,9 +46,16 @@ def list_workflows(as_json: JsonOption = False) -> None:
 @app.command()
 def check(file: Named, server: Server = None, as_json: JsonOption = False) -> None:
     """Check graph and sidecar, and with --server every node, input and model; exit status 1 for mistakes."""
+    _tell(*_checked(file, server), server, as_json)
+
+
+def _checked(file: Path, server: str | None) -> tuple[Template, list[Finding]]:
     template = _template(file)
     info = ComfyClient(server).object_info() if server else None
-    findings = check_workflow(template, info)
+    return template, check_workflow(template, info)
+
+
+def _tell(template: Template, findings: list[Finding], server: str | None, as_json: bool) -> None:
     if as_json:
         print_json([asdict(one) for one in findings])
     else:
@@ -68,11 +75,14 @@ def add(
     as_json: JsonOption = False,
 ) -> None:
     """Check a workflow and copy it, with its sidecar, to the studio's own (ANIME_WORKFLOWS, or the home)."""
-    if server:
-        check(file, server, as_json)
+    checked, findings = _checked(file.with_suffix(".json"), server)
+    # With --json what was found is part of the one document, unless it is all that there is to tell.
+    if server and (not as_json or any(one.severity == "mistake" for one in findings)):
+        _tell(checked, findings, server, as_json)
     template = add_workflow(get_settings(), file.with_suffix(".json"), replace)
     if as_json:
-        print_json({"name": template.name, "sha256": template.sha256})
+        found = [asdict(one) for one in findings]
+        print_json({"name": template.name, "sha256": template.sha256, "findings": found})
     else:
         kinds = " or ".join(template.sidecar.serves)
         out.print(

@@ -101,10 +101,8 @@ def resolve(session: Session, target: str, states: Collection[str] = STATES) -> 
     else:
         found = list_queue(session, target, states)
     if not found:
-        raise UserError(
-            f"{target} has no take that is {' or '.join(states)}.",
-            "anime-pipeline queue list --all shows all",
-        )
+        which = "" if states == STATES else f" that is {' or '.join(states)}"
+        raise UserError(f"{target} has no take{which}.", "anime-pipeline queue list --all shows all")
     return found
 
 

@@ -116,7 +116,7 @@ def test_what_is_being_rendered_is_cancelled_on_its_server(studio: Studio, tmp_p
 
 @pytest.mark.parametrize("target", ["99999999999999", "9" * 40, "²"])
 def test_a_number_that_no_job_has_is_said_so(studio: Studio, target: str) -> None:
-    with pytest.raises(UserError, match="has no take"):
+    with pytest.raises(UserError, match=r"has no take\."):
         CliRunner().invoke(queue_commands.app, ["show", target], catch_exceptions=False)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -96,7 +97,12 @@ def test_workflows_are_checked_added_and_listed(studio: Studio, tmp_path: Path) 
     done = ran("workflow", "check", str(path), "--server", studio.server.url)
     assert done.exit_code == 1
     assert "strength" in done.stdout
+    assert told("workflow", "add", str(path), "--server", studio.server.url)[0]["severity"] == "mistake"
     assert told("workflow", "add", str(path))["name"] == "mine"
+    shutil.copy(SHIPPED / "animatic-still.json", tmp_path / "other.json")
+    shutil.copy(SHIPPED / "animatic-still.yaml", tmp_path / "other.yaml")
+    added = told("workflow", "add", str(tmp_path / "other.json"), "--server", studio.server.url)
+    assert (added["name"], added["findings"]) == ("other", []), "one document"
     listed = {row["name"]: row for row in told("workflow", "list")}
     assert listed["mine"]["origin"] == "own"
     assert listed["animatediff-loop"]["origin"] == "shipped"
