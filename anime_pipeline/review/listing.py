@@ -12,20 +12,22 @@ from anime_pipeline.database.models import CutProfile, Take
 from anime_pipeline.rendering.current_takes import current_takes
 from anime_pipeline.rendering.takes import LIST_TAKES, TakeError, TakeInfo, list_takes
 from anime_pipeline.review.choices import Choice, choices_of, holding_choice
+from anime_pipeline.review.rejections import rejected_takes
 from anime_pipeline.review.scoring import TakeScore, scores_of
 from anime_pipeline.settings import Settings
 
 
 @dataclass(frozen=True)
 class ReviewedTake:
-    """A take with its score (None: never scored), every choice that was made of it, oldest first, and whether
-    it shows the story as it is now.
+    """A take with its score (None: never scored), every choice that was made of it, oldest first, whether it
+    shows the story as it is now, and whether it was turned down.
     """
 
     take: TakeInfo
     score: TakeScore | None
     choices: tuple[Choice, ...]
     is_current: bool
+    is_rejected: bool
 
     @property
     def choice(self) -> Choice | None:
@@ -35,11 +37,13 @@ class ReviewedTake:
     @property
     def standing(self) -> str:
         """``chosen`` by a person, ``selected`` by its score, with ``stale`` where the story has moved on;
-        ``pruned``; or nothing.
+        ``pruned``; ``rejected``; or nothing.
         """
         if self.take.pruned_at is not None:
             return "pruned"
         word = "chosen" if self.choice else "selected" if self.take.selected else ""
+        if not word and self.is_rejected:
+            return "rejected"
         return f"{word}, stale" if word and not self.is_current else word
 
 
@@ -49,12 +53,14 @@ def review_takes(session: Session, settings: Settings, cut_keys: Collection[str]
     jobs = [take.job_id for take in takes]
     scores, choices = scores_of(session, jobs), choices_of(session, jobs)
     current = current_takes(session, settings, {take.cut_key for take in takes})
+    rejected = rejected_takes(session, cut_keys)
     return [
         ReviewedTake(
             take,
             scores.get(take.job_id),
             tuple(choices.get(take.job_id, ())),
             take.job_id in current[take.cut_key],
+            take.job_id in rejected,
         )
         for take in takes
     ]
@@ -82,10 +88,10 @@ def reason_of(takes: Sequence[ReviewedTake]) -> str:
     """Why the take of one cut stands, from all of its takes."""
     selected = next((one for one in takes if one.take.selected), None)
     if selected is None:
-        finished = any(one.take.status == "completed" and one.is_current for one in takes)
-        return (
-            "none selected: no take of the story as it is now has passed" if finished else "none is finished"
-        )
+        shown = [one for one in takes if one.take.status == "completed" and one.is_current]
+        if any(one.is_rejected and one.take.verdict == "passed" for one in shown):
+            return "none selected: each take of the story as it is now that passed was turned down"
+        return "none selected: no take of the story as it is now has passed" if shown else "none is finished"
     number = f"take {selected.take.take_number}"
     stale = "" if selected.is_current else "; it shows an earlier story"
     if selected.choice is not None:
@@ -101,7 +107,8 @@ def reason_of(takes: Sequence[ReviewedTake]) -> str:
 
 
 def _competes(one: ReviewedTake) -> bool:
-    return one.is_current and one.take.verdict == "passed" and one.take.pruned_at is None
+    stands = not one.is_rejected and one.take.pruned_at is None
+    return stands and one.is_current and one.take.verdict == "passed"
 
 
 def _best_first(takes: Iterable[ReviewedTake]) -> list[ReviewedTake]:

@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 
 from anime_pipeline.cli import app
+from anime_pipeline.database.session import session_scope
 from anime_pipeline.errors import UserError
 from anime_pipeline.rendering.takes import TakeError
+from anime_pipeline.review.rejections import reject_take
 from anime_pipeline.settings import Settings, get_settings
 from anime_pipeline_tests.cli.test_commands import run
 from anime_pipeline_tests.rendering.conftest import artist, server, studio  # noqa: F401
@@ -74,6 +76,20 @@ def test_a_list_says_which_take_stands_and_why(takes: Command, studio: Studio, j
     shown = takes.said("list", KEY)
     assert "take 2, selected because 0.8833 vs 0.8333 of take 3, 0.7833 of take 1; terms" in shown
     assert "temporal_flicker 0.950 × 1" in shown
+
+
+def test_a_take_that_was_turned_down_is_told_and_competes_no_more(
+    takes: Command, studio: Studio, jobs: list[int]
+) -> None:
+    with session_scope(studio.settings) as session:
+        reject_take(session, jobs[1], "echo brain")
+    takes.said("score", KEY)
+    assert [one["standing"] for one in takes.told("list", KEY)] == ["", "rejected", "selected"]
+    assert "take 3, selected because 0.8333 vs 0.7833 of take 1; terms" in takes.said("list", KEY)
+    with session_scope(studio.settings) as session:
+        for job in (jobs[0], jobs[2]):
+            reject_take(session, job, "echo brain")
+    assert "that passed was turned down" in takes.said("score", KEY)
 
 
 def test_a_take_is_shown_with_what_its_score_is_made_of(
