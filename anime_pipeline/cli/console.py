@@ -111,8 +111,10 @@ def print_facts(facts: Mapping[str, object]) -> None:
 
 
 def _fact(value: object) -> object:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_fact(part)}" for name, part in value.items()) or "none"
     if isinstance(value, list | tuple):
-        return ", ".join(map(str, value)) or "none"
+        return ", ".join(str(_fact(part)) for part in value) or "none"
     if isinstance(value, datetime):
         return _moment(value)
     return "–" if value is None else value

@@ -18,6 +18,7 @@ from anime_pipeline.echo_brain.delivery import deliver as deliver_events
 from anime_pipeline.echo_brain.identity import own_row
 from anime_pipeline.echo_brain.status import worker_status
 from anime_pipeline.errors import UserError
+from anime_pipeline.review.forecast import counted
 from anime_pipeline.settings import get_settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -51,7 +52,7 @@ def status(as_json: JsonOption = False) -> None:
     if as_json:
         print_json(told)
         return
-    print_facts({name: _shown(value) for name, value in told.items()})
+    print_facts(told)
     if link is None:
         out.print("No supervisor is configured: set ANIME_ECHO_BRAIN_URL to work for one.")
 
@@ -104,7 +105,9 @@ def replay(target: Target, as_json: JsonOption = False) -> None:
     house = open_house()
     with session_scope(house.settings) as session:
         count = outbox.replay(session, target)
-    print_json({"replayed": count}) if as_json else out.print(f"{count} events are delivered again")
+    print_json({"replayed": count}) if as_json else out.print(
+        f"To be delivered again: {counted(count, 'event')}"
+    )
 
 
 @outbox_app.command()
@@ -113,7 +116,7 @@ def drop(target: Target, as_json: JsonOption = False) -> None:
     house = open_house()
     with session_scope(house.settings) as session:
         count = outbox.drop(session, target)
-    print_json({"dropped": count}) if as_json else out.print(f"{count} dead events are deleted")
+    print_json({"dropped": count}) if as_json else out.print(f"Deleted: {counted(count, 'dead event')}")
 
 
 @outbox_app.command()
@@ -163,7 +166,7 @@ def retry(
     if as_json:
         print_json(asdict(receipt))
     else:
-        print_facts({"state": receipt.state, "why": receipt.reason or "–", "outcome": receipt.outcome})
+        print_facts({"state": receipt.state, "why": receipt.reason, "outcome": receipt.outcome})
     if receipt.state != "applied":
         raise typer.Exit(1)
 
@@ -211,15 +214,6 @@ def _check_states(given: list[str] | None, known: tuple[str, ...], what: str) ->
     unknown = sorted(set(given or ()) - set(known))
     if unknown:
         raise UserError(f"No {what} is {unknown[0]}.", f"one of {', '.join(known)}")
-
-
-def _shown(value: object) -> str:
-    """A value in one line, as a person reads it."""
-    if isinstance(value, tuple):
-        return "; ".join(map(_shown, value)) or "–"
-    if isinstance(value, dict):
-        return ", ".join(f"{name} {_shown(part)}" for name, part in value.items())
-    return "–" if value is None else str(value)
 
 
 def _event_as_json(event: outbox.Event) -> dict[str, Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
+from sqlalchemy.orm import Session
 
 from anime_pipeline.cli.console import JsonOption, out, print_json, print_table
 from anime_pipeline.cli.house import open_house
@@ -59,10 +61,7 @@ def set_(
     as_json: JsonOption = False,
 ) -> None:
     """Give a project a threshold of its own."""
-    house = open_house()
-    with session_scope(house.settings) as session:
-        edit = set_threshold(session, project, gate, value, by, reason)
-    _tell(edit, as_json)
+    _move(lambda session: set_threshold(session, project, gate, value, by, reason), as_json)
 
 
 @app.command()
@@ -74,10 +73,7 @@ def unset(
     as_json: JsonOption = False,
 ) -> None:
     """Take a project's own threshold away: the default decides again."""
-    house = open_house()
-    with session_scope(house.settings) as session:
-        edit = unset_threshold(session, project, gate, by, reason)
-    _tell(edit, as_json)
+    _move(lambda session: unset_threshold(session, project, gate, by, reason), as_json)
 
 
 @app.command("default")
@@ -89,10 +85,7 @@ def default(
     as_json: JsonOption = False,
 ) -> None:
     """Set the threshold of all projects that have none of their own."""
-    house = open_house()
-    with session_scope(house.settings) as session:
-        edit = set_threshold(session, None, gate, value, by, reason)
-    _tell(edit, as_json)
+    _move(lambda session: set_threshold(session, None, gate, value, by, reason), as_json)
 
 
 @app.command()
@@ -122,7 +115,10 @@ def log(
     print_table("Moved thresholds", ("when", "project", "gate", "from", "to", "by", "why"), rows)
 
 
-def _tell(edit: ThresholdEdit, as_json: bool) -> None:
+def _move(move: Callable[[Session], ThresholdEdit], as_json: bool) -> None:
+    house = open_house()
+    with session_scope(house.settings) as session:
+        edit = move(session)
     if as_json:
         print_json(asdict(edit))
         return

@@ -70,5 +70,5 @@ def test_a_change_names_what_differs_in_the_words_of_the_file() -> None:
 @pytest.mark.parametrize("printed", [100], indirect=True)
 def test_nothing_and_pairs_are_told_in_words_below_each_other(printed: StringIO) -> None:
     console.print_table("Queue", COLUMNS, [])
-    console.print_facts({"pending": [], "kept as": None, "done": ("a", "b")})
-    assert printed.getvalue() == "Queue: none.\npending  none\nkept as  –\ndone     a, b\n"
+    console.print_facts({"pending": [], "kept as": None, "done": ("a", {"cuts": 2})})
+    assert printed.getvalue() == "Queue: none.\npending  none\nkept as  –\ndone     a, cuts 2\n"
