@@ -11,12 +11,10 @@ import yaml
 
 from anime_pipeline.database import migrations, server
 from anime_pipeline.database.session import session_scope
-from anime_pipeline.media.store import MediaStore
 from anime_pipeline.rendering.planning import plan_cuts
 from anime_pipeline.settings import Settings
-from anime_pipeline.story.importer import apply, compare
 from anime_pipeline.story.listing import active_cut_keys
-from anime_pipeline.story.reader import read_production
+from anime_pipeline_tests.story.files import import_file
 
 SIZE = 64
 PREVIEW = [sys.executable, "-m", "anime_pipeline.preview"]
@@ -90,9 +88,7 @@ def open_studio(home: Path, **values: Any) -> Settings:
 
 def import_cuts(settings: Settings, cuts: int, slug: str = "noise") -> list[str]:
     """Import a production of model-free stills; the keys of all its cuts."""
-    production = read_production(production_file(settings.home / f"{slug}.yaml", cuts, slug))
-    with session_scope(settings) as session:
-        apply(session, production, compare(session, production), MediaStore.of(settings))
+    import_file(settings, production_file(settings.home / f"{slug}.yaml", cuts, slug))
     with session_scope(settings) as session:
         return active_cut_keys(session, slug)
 

@@ -15,14 +15,10 @@ from sqlalchemy.orm import Session
 
 from anime_pipeline.cli.commands import COMMANDS, load
 from anime_pipeline.cli.console import print_error, print_table
-from anime_pipeline.database.session import session_scope
 from anime_pipeline.errors import UserError
-from anime_pipeline.media.store import MediaStore
 from anime_pipeline.settings import Settings
-from anime_pipeline.story.importer import apply, compare
-from anime_pipeline.story.reader import read_production
 from anime_pipeline_tests.cli.in_process import run
-from anime_pipeline_tests.story.files import small, write
+from anime_pipeline_tests.story.files import import_file, small, write
 
 COMMAND = Path(sys.executable).with_name("anime-pipeline")
 EXAMPLE = Path(__file__).parents[2] / "examples" / "lantern-post" / "production.yaml"
@@ -31,9 +27,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "lantern-post" / "production.
 @pytest.fixture
 def story(settings: Settings, tmp_path: Path) -> None:
     """The small production, without the process that tells Dagster of its cuts."""
-    read = read_production(write(tmp_path, small()))
-    with session_scope(settings) as session:
-        apply(session, read, compare(session, read), MediaStore.of(settings))
+    import_file(settings, write(tmp_path, small()))
 
 
 def test_ten_mistakes_give_ten_messages_and_nothing_is_written(

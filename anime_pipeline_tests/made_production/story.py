@@ -7,11 +7,8 @@ from typing import Any
 
 import yaml
 
-from anime_pipeline.database.session import session_scope
-from anime_pipeline.media.store import MediaStore
 from anime_pipeline.settings import Settings
-from anime_pipeline.story.importer import apply, compare
-from anime_pipeline.story.reader import read_production
+from anime_pipeline_tests.story.files import import_file
 
 PHASE_OF_KIND = {"still": "phase_1_still", "loop": "phase_2_loop", "video": "phase_3_video"}
 WORKFLOWS = {"still": "sdxl-still", "loop": "animatediff-loop", "video": "wan-video"}
@@ -28,9 +25,7 @@ def import_story(settings: Settings, folder: Path, slug: str, cuts: int, episode
     data = story(slug, cuts, episodes, takes)
     dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
     path.write_text(yaml.dump(data, Dumper=dumper, sort_keys=False, allow_unicode=True), encoding="utf-8")
-    production = read_production(path)
-    with session_scope(settings) as session:
-        apply(session, production, compare(session, production), MediaStore.of(settings))
+    import_file(settings, path)
     return path
 
 

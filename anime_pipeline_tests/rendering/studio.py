@@ -25,10 +25,9 @@ from anime_pipeline.rendering.worker import drain
 from anime_pipeline.review.directions import RetakeRequest
 from anime_pipeline.review.retakes import RetakeInfo, ask_retake
 from anime_pipeline.settings import Settings
-from anime_pipeline.story.importer import apply, compare
 from anime_pipeline.story.listing import active_cut_keys
-from anime_pipeline.story.reader import read_production
 from anime_pipeline_tests.preview.running import RunningServer
+from anime_pipeline_tests.story.files import import_file
 
 _PRODUCTION = """
 project: {slug: tiny, name: Tiny, resolution: 64x64, fps: 24}
@@ -114,9 +113,7 @@ class Studio:
         """Import a production."""
         path = self.folder / "production.yaml"
         path.write_text(yaml.safe_dump(data, sort_keys=False), encoding="utf-8")
-        read = read_production(path)
-        with session_scope(self.settings) as session:
-            apply(session, read, compare(session, read), MediaStore.of(self.settings))
+        import_file(self.settings, path)
 
     def keys(self) -> list[str]:
         """All active cuts."""

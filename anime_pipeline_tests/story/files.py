@@ -9,6 +9,10 @@ from typing import Any
 import yaml
 from PIL import Image
 
+from anime_pipeline.database.session import session_scope
+from anime_pipeline.media.store import MediaStore
+from anime_pipeline.settings import Settings
+from anime_pipeline.story.importer import apply, compare
 from anime_pipeline.story.mistakes import ProductionError, ProductionErrors
 from anime_pipeline.story.production import Production
 from anime_pipeline.story.reader import read_production
@@ -75,6 +79,13 @@ def write(folder: Path, data: Any) -> Path:
 def read(folder: Path, data: Any) -> Production:
     """The production that the data describes."""
     return read_production(write(folder, data))
+
+
+def import_file(settings: Settings, path: Path) -> None:
+    """Import a production file, without the process that tells Dagster of its cuts."""
+    production = read_production(path)
+    with session_scope(settings) as session:
+        apply(session, production, compare(session, production), MediaStore.of(settings))
 
 
 def mistakes(folder: Path, data: Any) -> list[ProductionError]:
