@@ -29,8 +29,8 @@ def render_backlog(
 ) -> list[dg.RunRequest] | dg.SkipReason:
     """Renders what waits in the queue, in batches, urgent takes first, whoever asked for them.
 
-    With `ANIME_AUTORENDER=on` also cuts that are missing or stale, which costs GPU time on every edit. With
-    `ANIME_RENDER_HOURS` only within these hours: a batch under way finishes what is in hand when they end.
+    With ANIME_AUTORENDER=on also cuts that are missing or stale, which costs GPU time on every edit. With
+    ANIME_RENDER_HOURS only within these hours: a batch under way finishes what is in hand when they end.
     """
     with studio.session() as session:
         return _Tick(context, studio, session).act()

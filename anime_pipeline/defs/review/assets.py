@@ -49,7 +49,7 @@ def _schedule() -> dg.ScheduleDefinition:
     return dg.ScheduleDefinition(
         name="daily_report_schedule",
         job=write_daily_report,
-        description="Writes the report of the day before: ANIME_DAILY_REPORT says when, or `off`.",
+        description="Writes the report of the day before: ANIME_DAILY_REPORT says when, or off.",
         cron_schedule=f"{int(minute)} {int(hour)} * * *",
         execution_timezone=settings.time_zone,
         default_status=dg.DefaultScheduleStatus.RUNNING if on else dg.DefaultScheduleStatus.STOPPED,
