@@ -1,4 +1,4 @@
-"""What a user can mend, as a failure that Dagster's UI tells in words and without a traceback."""
+"""What a user can mend, as a failure that Dagster shows in words first: the mistake and what mends it."""
 
 from __future__ import annotations
 
