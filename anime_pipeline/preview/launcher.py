@@ -49,7 +49,9 @@ def _running_url(home: Path) -> str | None:
     """The address that was left in the home, if the server that left it still answers there."""
     try:
         address = json.loads(address_file(home).read_text())
-        answer = requests.get(f"{address['url']}/system_stats", timeout=_ANSWER_SECONDS).json()
+        with requests.Session() as session:
+            session.trust_env = False  # a proxy of the office would look for it on its own machine
+            answer = session.get(f"{address['url']}/system_stats", timeout=_ANSWER_SECONDS).json()
         system = answer["system"]
         found = system["server_kind"] == SERVER_KIND and system["instance"] == address["instance"]
         return str(address["url"]) if found else None

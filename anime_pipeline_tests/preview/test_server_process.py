@@ -69,13 +69,20 @@ def wait_until_gone(pid: int) -> None:
 
 
 @needs_pidfd
-def test_all_users_of_a_home_share_one_server_and_it_ends_with_the_last(tmp_path: Path) -> None:
+def test_all_users_of_a_home_share_one_server_and_it_ends_with_the_last(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where an office's proxy stands before everything."""
+    monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
     with user(tmp_path) as one, user(tmp_path) as other:
         url = first_line(one)
         assert first_line(other) == url
         pid = json.loads(address_file(tmp_path).read_text())["pid"]
         one.send_signal(signal.SIGKILL)
         one.wait(10)
+        monkeypatch.delenv("http_proxy")
         assert requests.get(f"{url}/queue", timeout=20).status_code == 200
         other.send_signal(signal.SIGKILL)
         wait_until_gone(pid)
