@@ -117,9 +117,12 @@ class Sheet:
             ellipse_points(cx, cy, rx, rx if ry is None else ry, turn), fill, line, weight, smooth=False
         )
 
-    def box_area(self, x0: float, y0: float, x1: float, y1: float, fill: Colour) -> None:
+    def box_area(
+        self, x0: float, y0: float, x1: float, y1: float, fill: Colour, line: Colour | None = None,
+        weight: float = 0.0,
+    ) -> None:  # fmt: skip
         """An upright box."""
-        self.area(rectangle(x0, y0, x1, y1), fill, smooth=False)
+        self.area(rectangle(x0, y0, x1, y1), fill, line, weight, smooth=False)
 
     def atop(self, points: Points, fill: Colour, smooth: bool = True, blur: float = 0.0) -> None:
         """Paints only where something is already drawn: shadows, patterns, highlights. ``blur`` in units."""

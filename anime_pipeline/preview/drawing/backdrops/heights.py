@@ -62,12 +62,11 @@ def lamp_room(stage: Stage) -> None:
     panel.box_area(stage.left, 0.745, stage.right, 0.75, tint(_BRASS, 0.5))
     for i in range(16):
         x = stage.left + 0.19 * i
-        panel.area(rectangle(x, 0.79, x + 0.16, 0.96), shade(wall, 0.14), shade(wall, 0.4),
-            0.004, smooth=False)  # fmt: skip
+        panel.box_area(x, 0.79, x + 0.16, 0.96, shade(wall, 0.14), shade(wall, 0.4), 0.004)
         for dx in (0.015, 0.145):
             panel.dot(x + dx, 0.81, 0.005, fill=_BRASS)
     floor = stage.plane(0.66)
-    floor.area(rectangle(stage.left, 0.87, stage.right, 1.5), (92, 84, 92), smooth=False)
+    floor.box_area(stage.left, 0.87, stage.right, 1.5, (92, 84, 92))
     floor.box_area(stage.left, 0.86, stage.right, 0.875, shade(_BRASS, 0.3))
     for i in range(-14, 15):
         floor.line([(a / 2 + i * 0.14, 0.875), (a / 2 + i * 0.32, 1.4)], (66, 60, 72), 0.004, smooth=False)
@@ -116,8 +115,8 @@ def _lens(stage: Stage, x: float, y: float, size: float) -> None:
             (x + size * dx * 1.05, y), (x + size * dx, y + size * 0.4), (x + size * dx * 0.58, y + size)],
                    shade(_BRASS, 0.62), 0.009)  # fmt: skip
     for yy, w in ((-1.0, 0.42), (1.0, 0.44)):
-        sheet.area(rectangle(x - size * w, y + size * yy - 0.022, x + size * w, y + size * yy + 0.022),
-            _BRASS, ink(_BRASS), 0.004, smooth=False)  # fmt: skip
+        sheet.box_area(x - size * w, y + size * yy - 0.022, x + size * w, y + size * yy + 0.022, _BRASS,
+            ink(_BRASS), 0.004)  # fmt: skip
     sheet.area([(x - size * 0.34, y + size), (x + size * 0.34, y + size), (x + size * 0.5, 1.2),
         (x - size * 0.5, 1.2)], shade(_BRASS, 0.45), ink(_BRASS), 0.004, smooth=False)  # fmt: skip
     for i in range(5):
@@ -143,7 +142,7 @@ def gallery(stage: Stage) -> None:
     tower = stage.plane(0.85)
     white, red = (238, 230, 220), (192, 66, 58)
     x = a * 0.90
-    tower.area(rectangle(x, -0.5, stage.right, 1.4), white, ink(red), 0.006, smooth=False)
+    tower.box_area(x, -0.5, stage.right, 1.4, white, ink(red), 0.006)
     tower.box_area(x, -0.5, stage.right, 0.12, red)
     tower.box_area(x + 0.04, 0.2, x + 0.24, 0.62, _IRON)
     pane = rectangle(x + 0.06, 0.22, x + 0.22, 0.60)
@@ -169,7 +168,7 @@ def observatory(stage: Stage) -> None:
     stage.indoors = True
     dome = (92, 96, 122)
     sheet = stage.plane(0.5)
-    sheet.area(rectangle(stage.left, -0.5, stage.right, 1.5), dome, smooth=False)
+    sheet.box_area(stage.left, -0.5, stage.right, 1.5, dome)
     sheet.cut([(a * 0.42, -0.5), (a * 0.70, -0.5), (a * 0.66, 0.30), (a * 0.60, 0.52), (a * 0.50, 0.52),
         (a * 0.44, 0.30)], smooth=False)  # fmt: skip
     for i in range(-9, 10):
@@ -204,8 +203,7 @@ def observatory(stage: Stage) -> None:
     scope.area([at(-0.32, -0.025), at(-0.22, -0.03), at(-0.22, 0.03), at(-0.32, 0.025)],
         _BRASS, ink(_BRASS), 0.004, smooth=False)  # fmt: skip
     chart = stage.plane(0.6)
-    chart.area(rectangle(a * 0.80, 0.22, a * 0.80 + 0.34, 0.54), (54, 66, 112), (196, 164, 104),
-        0.012, smooth=False)  # fmt: skip
+    chart.box_area(a * 0.80, 0.22, a * 0.80 + 0.34, 0.54, (54, 66, 112), (196, 164, 104), 0.012)
     for _ in range(26):
         chart.dot(a * 0.80 + float(stage.rng.uniform(0.03, 0.31)), float(stage.rng.uniform(0.25, 0.51)),
             0.003, fill=(240, 236, 206))  # fmt: skip

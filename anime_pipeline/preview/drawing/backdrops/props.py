@@ -51,7 +51,7 @@ def house(stage: Stage, depth: float, x: float, ground: float, w: float, h: floa
     roof = ROOFS[int(rng.integers(len(ROOFS)))]
     line = ink(wall)
     weight = 0.0035
-    sheet.area(rectangle(x, ground - h, x + w, ground), wall, line, weight, smooth=False)
+    sheet.box_area(x, ground - h, x + w, ground, wall, line, weight)
     sheet.box_area(x + w * 0.72, ground - h, x + w - weight, ground, shade(wall, 0.2))
     over = w * 0.08
     peak = h * 0.30

@@ -17,15 +17,14 @@ def _room(stage: Stage, wall: Rgb, floor: Rgb, panes: tuple[tuple[float, float, 
     props.hills(stage, 0.15, 0.6, 0.14, (104, 132, 120), 5)
     stage.indoors = True
     sheet = stage.plane(0.6)
-    sheet.area(rectangle(stage.left, -0.5, stage.right, skirting), wall, smooth=False)
+    sheet.box_area(stage.left, -0.5, stage.right, skirting, wall)
     sheet.box_area(stage.left, skirting - 0.025, stage.right, skirting, shade(wall, 0.4))
-    sheet.area(rectangle(stage.left, skirting, stage.right, 1.5), floor, smooth=False)
+    sheet.box_area(stage.left, skirting, stage.right, 1.5, floor)
     for i in range(7):
         y = skirting + 0.022 * i * (1 + 0.35 * i)
         sheet.box_area(stage.left, y, stage.right, y + 0.003 + 0.001 * i, shade(floor, 0.26))
     for x0, y0, x1, y1 in panes:
-        sheet.area(rectangle(x0 - 0.02, y0 - 0.02, x1 + 0.02, y1 + 0.02), (240, 232, 216), ink(wall),
-            0.004, smooth=False)  # fmt: skip
+        sheet.box_area(x0 - 0.02, y0 - 0.02, x1 + 0.02, y1 + 0.02, (240, 232, 216), ink(wall), 0.004)
         sheet.cut(rectangle(x0, y0, x1, y1), smooth=False)
         sheet.box_area((x0 + x1) / 2 - 0.006, y0, (x0 + x1) / 2 + 0.006, y1, (240, 232, 216))
         sheet.box_area(x0, (y0 + y1) / 2 - 0.005, x1, (y0 + y1) / 2 + 0.005, (240, 232, 216))
@@ -78,8 +77,7 @@ def bedroom(stage: Stage) -> None:
         _curtain(stage, x, 0.09, 0.62, 0.07, (136, 160, 176))
     sheet = stage.plane(0.8)
     quilt = (120, 138, 186)
-    sheet.area(rectangle(a * 0.66, 0.66, a * 0.66 + 1.0, 0.98), (142, 100, 74), ink(quilt),
-        0.005, smooth=False)  # fmt: skip
+    sheet.box_area(a * 0.66, 0.66, a * 0.66 + 1.0, 0.98, (142, 100, 74), ink(quilt), 0.005)
     sheet.area([(a * 0.66, 0.66), (a * 0.72, 0.60), (a + 0.5, 0.58), (a + 0.5, 0.9), (a * 0.66, 0.9)],
         quilt, ink(quilt), 0.005)  # fmt: skip
     for i in range(5):
@@ -87,8 +85,7 @@ def bedroom(stage: Stage) -> None:
     sheet.area([(a * 0.68, 0.62), (a * 0.69, 0.54), (a * 0.80, 0.54), (a * 0.82, 0.62)], (246, 242, 234),
         ink((200, 200, 200)), 0.004)  # fmt: skip
     _shelf(stage, a * 0.02, 0.20, 0.42)
-    sheet.area(rectangle(a * 0.03, 0.68, a * 0.03 + 0.3, 1.1), (150, 106, 76), ink(quilt),
-        0.005, smooth=False)  # fmt: skip
+    sheet.box_area(a * 0.03, 0.68, a * 0.03 + 0.3, 1.1, (150, 106, 76), ink(quilt), 0.005)
     _table_lamp(stage, a * 0.03 + 0.15, 0.68)
 
 
@@ -100,8 +97,7 @@ def _shelf(stage: Stage, x: float, y: float, w: float) -> None:
         while at < x + w - 0.03:
             book = mix((190, 86, 70), (74, 112, 150), float(stage.rng.uniform()))
             thick, tall = float(stage.rng.uniform(0.016, 0.034)), float(stage.rng.uniform(0.08, 0.12))
-            sheet.area(rectangle(at, top + 0.13 - tall, at + thick, top + 0.13), book, ink(book),
-                0.002, smooth=False)  # fmt: skip
+            sheet.box_area(at, top + 0.13 - tall, at + thick, top + 0.13, book, ink(book), 0.002)
             at += thick
         sheet.box_area(x - 0.02, top + 0.13, x + w + 0.02, top + 0.147, (128, 88, 62))
 
@@ -126,9 +122,8 @@ def kitchen(stage: Stage) -> None:
         sheet.box_area(stage.left, y, stage.right, y + 0.003, (190, 184, 172))
     for x in (-0.4, -0.1, 0.2, a * 0.42 + 0.5, a * 0.42 + 0.8):
         cup = (126, 158, 146)
-        sheet.area(rectangle(x, 0.02, x + 0.29, 0.30), cup, ink(cup), 0.004, smooth=False)
-        sheet.area(rectangle(x + 0.03, 0.05, x + 0.26, 0.27), tint(cup, 0.12), shade(cup, 0.4),
-            0.003, smooth=False)  # fmt: skip
+        sheet.box_area(x, 0.02, x + 0.29, 0.30, cup, ink(cup), 0.004)
+        sheet.box_area(x + 0.03, 0.05, x + 0.26, 0.27, tint(cup, 0.12), shade(cup, 0.4), 0.003)
         sheet.dot(x + 0.24, 0.24, 0.01, fill=(226, 196, 120))
     for i in range(4):
         x = a * 0.42 + 0.55 + 0.14 * i
@@ -146,8 +141,7 @@ def cafe(stage: Stage) -> None:
     _room(stage, (178, 132, 104), (128, 90, 70), ((a * 0.08, 0.16, a * 0.08 + 0.5, 0.62),
         (a * 0.5, 0.16, a * 0.5 + 0.5, 0.62)))  # fmt: skip
     sheet = stage.plane(0.66)
-    sheet.area(rectangle(a * 0.88, 0.2, a * 0.88 + 0.26, 0.52), (50, 54, 58), (196, 150, 102),
-        0.012, smooth=False)  # fmt: skip
+    sheet.box_area(a * 0.88, 0.2, a * 0.88 + 0.26, 0.52, (50, 54, 58), (196, 150, 102), 0.012)
     for i in range(5):
         sheet.stroke([(a * 0.9, 0.26 + 0.05 * i), (a * 0.9 + 0.16, 0.26 + 0.05 * i)], (226, 220, 204),
             (0.005, 0.006, 0.004))  # fmt: skip
@@ -173,9 +167,8 @@ def train(stage: Stage) -> None:
     _room(stage, (206, 198, 178), (132, 126, 128), panes, 0.9)
     sheet = stage.plane(0.75)
     seat = (76, 124, 118)
-    sheet.area(rectangle(stage.left, 0.64, stage.right, 0.86), seat, ink(seat), 0.005, smooth=False)
-    sheet.area(rectangle(stage.left, 0.80, stage.right, 0.92), tint(seat, 0.12), ink(seat),
-        0.005, smooth=False)  # fmt: skip
+    sheet.box_area(stage.left, 0.64, stage.right, 0.86, seat, ink(seat), 0.005)
+    sheet.box_area(stage.left, 0.80, stage.right, 0.92, tint(seat, 0.12), ink(seat), 0.005)
     for i in range(9):
         sheet.box_area(stage.left + 0.34 * i, 0.64, stage.left + 0.34 * i + 0.006, 0.82, shade(seat, 0.35))
     sheet.box_area(stage.left, 0.10, stage.right, 0.118, (150, 152, 158))

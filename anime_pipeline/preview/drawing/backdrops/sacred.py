@@ -23,10 +23,8 @@ def torii(stage: Stage, depth: float, x: float, ground: float, h: float) -> None
             VERMILION, line, weight, smooth=False)  # fmt: skip
         sheet.area([(foot + w * 0.1, ground), (head + w * 0.1, ground - h), (head + w * 0.9, ground - h),
             (foot + w * 0.9, ground)], dark, smooth=False)  # fmt: skip
-        sheet.area(rectangle(foot - w * 1.3, ground - h * 0.09, foot + w * 1.3, ground), (50, 44, 54),
-            smooth=False)  # fmt: skip
-    sheet.area(rectangle(x - h * 0.5, ground - h * 0.78, x + h * 0.5, ground - h * 0.71),
-        VERMILION, line, weight, smooth=False)  # fmt: skip
+        sheet.box_area(foot - w * 1.3, ground - h * 0.09, foot + w * 1.3, ground, (50, 44, 54))
+    sheet.box_area(x - h * 0.5, ground - h * 0.78, x + h * 0.5, ground - h * 0.71, VERMILION, line, weight)
     sheet.area([(x - h * 0.66, ground - h * 1.07), (x, ground - h * 1.02),
         (x + h * 0.66, ground - h * 1.07), (x + h * 0.62, ground - h * 0.94), (x, ground - h * 0.91),
         (x - h * 0.62, ground - h * 0.94)],
@@ -35,8 +33,8 @@ def torii(stage: Stage, depth: float, x: float, ground: float, h: float) -> None
         (x + h * 0.68, ground - h * 1.11), (x + h * 0.66, ground - h * 1.05), (x, ground - h * 1.0),
         (x - h * 0.66, ground - h * 1.05)],
                (52, 44, 54))  # fmt: skip
-    sheet.area(rectangle(x - h * 0.05, ground - h * 0.92, x + h * 0.05, ground - h * 0.77), (60, 70, 84),
-        (212, 170, 84), weight * 1.4, smooth=False)  # fmt: skip
+    sheet.box_area(x - h * 0.05, ground - h * 0.92, x + h * 0.05, ground - h * 0.77, (60, 70, 84), (212, 170,
+        84), weight * 1.4)  # fmt: skip
 
 
 def stone_lantern(stage: Stage, depth: float, x: float, ground: float, h: float) -> None:
@@ -87,8 +85,8 @@ def stairs(stage: Stage) -> None:
         tread = y0 + (y1 - y0) * 0.42
         steps.area([(middle - w, y0), (middle + w, y0), (middle + w + 0.01, tread),
             (middle - w - 0.01, tread)], tint(stone, 0.22), smooth=False)  # fmt: skip
-        steps.area(rectangle(middle - w - 0.01, tread, middle + w + 0.01, y1 + 0.002),
-            shade(stone, 0.12 + 0.05 * (i % 2)), smooth=False)  # fmt: skip
+        steps.box_area(middle - w - 0.01, tread, middle + w + 0.01, y1 + 0.002, shade(stone,
+            0.12 + 0.05 * (i % 2)))  # fmt: skip
         steps.box_area(middle - w - 0.01, tread - 0.0015, middle + w + 0.01, tread + 0.0015 + 0.002 * t0,
             shade(stone, 0.5))  # fmt: skip
         for _ in range(3):
@@ -114,8 +112,7 @@ def shrine(stage: Stage) -> None:
     sheet = stage.plane(0.65)
     wood, roof = (122, 78, 62), (74, 96, 100)
     ground = h + 0.06
-    sheet.area(rectangle(middle - 0.36, h - 0.16, middle + 0.36, ground), (232, 218, 194), ink(wood),
-        0.004, smooth=False)  # fmt: skip
+    sheet.box_area(middle - 0.36, h - 0.16, middle + 0.36, ground, (232, 218, 194), ink(wood), 0.004)
     for i in range(6):
         x = middle - 0.36 + 0.144 * i
         sheet.box_area(x - 0.012, h - 0.17, x + 0.012, ground, VERMILION)

@@ -15,7 +15,7 @@ from anime_pipeline.preview.drawing.colours import Rgb, mix
 from anime_pipeline.preview.drawing.cutout import Cutout, cut_out
 from anime_pipeline.preview.drawing.grade import graded, grading
 from anime_pipeline.preview.drawing.light import Light
-from anime_pipeline.preview.drawing.pen import Point, Sheet, blurred, rectangle
+from anime_pipeline.preview.drawing.pen import Point, Sheet, blurred
 from anime_pipeline.preview.drawing.seeds import generator
 
 WARM: Rgb = (255, 206, 120)
@@ -122,7 +122,7 @@ class Stage:
 
     def strip(self, depth: float, y0: float, y1: float, colour: Rgb) -> None:
         """A band across the whole width."""
-        self.plane(depth).area(rectangle(self.left, y0, self.right, y1), colour, smooth=False)
+        self.plane(depth).box_area(self.left, y0, self.right, y1, colour)
 
     def finished(self) -> list[Layer]:
         """All layers from back to front under light, haze and palette."""

@@ -66,8 +66,8 @@ def alley(stage: Stage) -> None:
             sheet.line([*pane, pane[0]], ink(wall), 0.005, smooth=False)
             sign = _SIGNS[(i + (side > 0)) % len(_SIGNS)]
             sx = far + (near - far) * (t + 0.1)
-            sheet.area(rectangle(sx - 0.02 - 0.02 * t, h * 0.3, sx + 0.02 + 0.02 * t,
-                h * 0.3 + 0.16 + 0.1 * t), sign, ink(sign), 0.004, smooth=False)  # fmt: skip
+            sheet.box_area(sx - 0.02 - 0.02 * t, h * 0.3, sx + 0.02 + 0.02 * t, h * 0.3 + 0.16 + 0.1 * t,
+                sign, ink(sign), 0.004)  # fmt: skip
     stone = (120, 114, 120) if not stage.wet else (92, 92, 108)
     stage.plane(1.0).area([(middle - 0.19, h + 0.03), (middle + 0.19, h + 0.03), (middle + 1.35, 1.3),
         (middle - 1.35, 1.3)], stone, smooth=False)  # fmt: skip
@@ -91,8 +91,7 @@ def shop(stage: Stage) -> None:
             w = float(stage.rng.uniform(0.025, 0.07))
             tall = float(stage.rng.uniform(0.05, 0.11))
             ware = mix(_SIGNS[int(stage.rng.integers(4))], wall, float(stage.rng.uniform(0.1, 0.5)))
-            sheet.area(rectangle(x, y + 0.12 - tall, x + w * 0.85, y + 0.12), ware, ink(ware),
-                0.002, smooth=False)  # fmt: skip
+            sheet.box_area(x, y + 0.12 - tall, x + w * 0.85, y + 0.12, ware, ink(ware), 0.002)
             sheet.box_area(x + w * 0.1, y + 0.12 - tall * 0.6, x + w * 0.75, y + 0.12 - tall * 0.35,
                 tint(ware, 0.6))  # fmt: skip
             x += w
@@ -105,13 +104,11 @@ def shop(stage: Stage) -> None:
 def counter(stage: Stage, top: float, wood: tuple[int, int, int]) -> None:
     """A counter across the picture behind the figures."""
     sheet = stage.plane(0.8)
-    sheet.area(rectangle(stage.left, top, stage.right, 1.5), wood, smooth=False)
-    sheet.area(rectangle(stage.left, top - 0.03, stage.right, top + 0.012), tint(wood, 0.25), ink(wood),
-        0.004, smooth=False)  # fmt: skip
+    sheet.box_area(stage.left, top, stage.right, 1.5, wood)
+    sheet.box_area(stage.left, top - 0.03, stage.right, top + 0.012, tint(wood, 0.25), ink(wood), 0.004)
     for i in range(14):
         x = stage.left + 0.2 * i
-        sheet.area(rectangle(x + 0.02, top + 0.05, x + 0.18, top + 0.3), shade(wood, 0.12),
-            shade(wood, 0.4), 0.004, smooth=False)  # fmt: skip
+        sheet.box_area(x + 0.02, top + 0.05, x + 0.18, top + 0.3, shade(wood, 0.12), shade(wood, 0.4), 0.004)
 
 
 def hanging_lamp(stage: Stage, x: float, y: float) -> None:
@@ -131,7 +128,7 @@ def station(stage: Stage) -> None:
     props.hills(stage, 0.25, h, 0.22, (98, 126, 122), 5)
     sheet = stage.plane(0.6)
     body, stripe = (226, 222, 208), (70, 128, 132)
-    sheet.area(rectangle(stage.left, h - 0.22, a * 0.86, h + 0.12), body, ink(body), 0.004, smooth=False)
+    sheet.box_area(stage.left, h - 0.22, a * 0.86, h + 0.12, body, ink(body), 0.004)
     sheet.box_area(stage.left, h + 0.0, a * 0.86, h + 0.05, stripe)
     sheet.box_area(stage.left, h - 0.24, a * 0.84, h - 0.22, (120, 124, 132))
     for i in range(12):
@@ -170,7 +167,7 @@ def rooftop(stage: Stage) -> None:
             w = float(stage.rng.uniform(0.09, 0.2))
             block = mix((150, 150, 164), (190, 164, 150), float(stage.rng.uniform()))
             top = h + base - tall * float(stage.rng.uniform(0.4, 1.0))
-            stage.plane(depth).area(rectangle(x, top, x + w, 1.2), block, ink(block), 0.003, smooth=False)
+            stage.plane(depth).box_area(x, top, x + w, 1.2, block, ink(block), 0.003)
             for row in range(4):
                 for column in range(int(w / 0.035)):
                     props_window(stage, depth, x + 0.015 + 0.035 * column, top + 0.02 + 0.032 * row)
@@ -178,8 +175,7 @@ def rooftop(stage: Stage) -> None:
     floor = (164, 160, 162)
     stage.strip(1.0, h + 0.14, 1.4, floor)
     tank = stage.plane(0.8)
-    tank.area(rectangle(a * 0.86, h - 0.2, a * 0.86 + 0.2, h + 0.08), (176, 170, 160), (48, 44, 56),
-        0.005, smooth=False)  # fmt: skip
+    tank.box_area(a * 0.86, h - 0.2, a * 0.86 + 0.2, h + 0.08, (176, 170, 160), (48, 44, 56), 0.005)
     tank.dot(a * 0.86 + 0.1, h - 0.2, 0.1, 0.03, (196, 192, 182), (48, 44, 56), 0.005)
     props.railing(stage, 0.9, h + 0.15, 0.2, (112, 130, 138), 0.05)
 

@@ -148,7 +148,7 @@ def sea(stage: Stage) -> None:
     props.boat(stage, 0.55, a * 0.74, h + 0.03, 0.1, (168, 72, 62))
     sheet = stage.plane(1.0)
     wood = (146, 104, 78)
-    sheet.area(rectangle(stage.left, 0.9, stage.right, 1.4), wood, smooth=False)
+    sheet.box_area(stage.left, 0.9, stage.right, 1.4, wood)
     for i in range(5):
         sheet.box_area(stage.left, 0.92 + 0.04 * i * (1 + 0.3 * i), stage.right,
             0.924 + 0.04 * i * (1 + 0.3 * i), shade(wood, 0.3))  # fmt: skip

@@ -133,8 +133,8 @@ def draw_stool(sheet: Sheet, look: Look) -> None:
         x, foot = side * reach * 0.78, side * reach * 0.9
         leg = [(x - 0.08, 0.3), (x + 0.08, 0.3), (foot + 0.06, look.legs), (foot - 0.06, look.legs)]
         sheet.area(leg, shade(wood, 0.25), line, _WEIGHT, smooth=False)
-    sheet.area(rectangle(-reach, 0.16, reach, 0.34), wood, line, _WEIGHT, smooth=False)
-    sheet.area(rectangle(-reach, 0.16, reach, 0.22), tint(wood, 0.2), smooth=False)
+    sheet.box_area(-reach, 0.16, reach, 0.34, wood, line, _WEIGHT)
+    sheet.box_area(-reach, 0.16, reach, 0.22, tint(wood, 0.2))
 
 
 def draw_lantern(sheet: Sheet) -> None:

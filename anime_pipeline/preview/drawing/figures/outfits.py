@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from anime_pipeline.preview.drawing.colours import hex_colour, ink, shade, tint
 from anime_pipeline.preview.drawing.figures.body import WEIGHT, Dressing, pattern_cloth
 from anime_pipeline.preview.drawing.figures.look import Look
@@ -13,7 +11,8 @@ from anime_pipeline.preview.drawing.pen import Point, Points, Sheet, mirrored
 
 def draw_outfit(sheet: Sheet, look: Look, dressing: Dressing, back: bool = False) -> None:
     """The garment, shaded, with folds; its trim only where the front is seen."""
-    half = _SILHOUETTES.get(look.outfit, _plain)(look, dressing)
+    flared = _SILHOUETTES.get(look.outfit)
+    half = _flared(look, dressing, *flared) if flared else _plain(look, dressing)
     outline = mirrored(half)
     garment = sheet.layer()
     garment.area(outline, look.cloth)
@@ -75,17 +74,12 @@ def _flared(look: Look, dressing: Dressing, waist: float, flare: float) -> Point
             (s * flare * 0.5, dressing.hem + 0.05), (0, dressing.hem + 0.03)]  # fmt: skip
 
 
-_SILHOUETTES: dict[str, Callable[[Look, Dressing], Points]] = {
-    "raincoat": lambda look, d: _flared(look, d, 1.02, 1.5),
-    "coat": lambda look, d: _flared(look, d, 0.92, 1.18),
-    "kimono": lambda look, d: _flared(look, d, 0.78, 0.86),
-    "robe": lambda look, d: _flared(look, d, 0.86, 1.3),
-    "dress": lambda look, d: _flared(look, d, 0.66, 1.7),
-    "uniform": lambda look, d: _flared(look, d, 0.74, 1.22),
-    "apron": lambda look, d: _flared(look, d, 0.8, 1.15),
-    "hoodie": lambda look, d: _flared(look, d, 1.0, 1.0),
-    "sweater": lambda look, d: _flared(look, d, 0.96, 0.96),
-}
+# Waist and hem in half shoulders.
+_SILHOUETTES: dict[str, tuple[float, float]] = {
+    "raincoat": (1.02, 1.5), "coat": (0.92, 1.18), "kimono": (0.78, 0.86), "robe": (0.86, 1.3),
+    "dress": (0.66, 1.7), "uniform": (0.74, 1.22), "apron": (0.8, 1.15), "hoodie": (1.0, 1.0),
+    "sweater": (0.96, 0.96),
+}  # fmt: skip
 
 
 def _shadows(garment: Sheet, look: Look, dressing: Dressing) -> None:
@@ -98,23 +92,10 @@ def _shadows(garment: Sheet, look: Look, dressing: Dressing) -> None:
     fold = shade(look.cloth, 0.48)
     if hem > hip + 0.3:
         for x, start in ((-0.5, 0.2), (-0.12, 0.32), (0.3, 0.12), (0.62, 0.25)):
-            garment.atop_stroke(
-                [
-                    (s * x, hip * 0.85 + start * 0.5),
-                    (s * x * 1.25, (hip + hem) / 2),
-                    (s * x * 1.45, hem + 0.05),
-                ],
-                fold,
-                (0.0, 0.012, 0.026),
-            )
-            garment.atop(
-                [
-                    (s * x * 1.3, (hip + hem) / 2),
-                    (s * x * 1.5, hem + 0.06),
-                    (s * (x * 1.5 + 0.2), hem + 0.06),
-                ],
-                dark,
-            )
+            middle, low = (hip + hem) / 2, hem + 0.06
+            path = [(s * x, hip * 0.85 + start * 0.5), (s * x * 1.25, middle), (s * x * 1.45, hem + 0.05)]
+            garment.atop_stroke(path, fold, (0.0, 0.012, 0.026))
+            garment.atop([(s * x * 1.3, middle), (s * x * 1.5, low), (s * (x * 1.5 + 0.2), low)], dark)
     rim = tint(look.cloth, 0.45)
     garment.atop_stroke([(-s * 0.74, 0.11), (-s * 0.93, 0.24), (-s * 0.88, 0.5)], rim, (0.0, 0.035, 0.0))
 
