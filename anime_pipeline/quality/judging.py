@@ -265,9 +265,12 @@ def _missing_of_sample(cuts: Sequence[JudgedCut], phase: Phase, one_cut: bool) -
 
 def _missing_of_scenes(evidence: Sequence[CutEvidence], phase: Phase) -> list[Missing]:
     """Cuts of the other kinds without a take, which leave their scenes unfinished."""
-    keys = tuple(cut.cut_key for cut in evidence if cut.job_id is None and cut.kind not in phase.cut_kinds)
+    unfinished = [cut for cut in evidence if cut.job_id is None and cut.kind not in phase.cut_kinds]
+    if not unfinished:
+        return []
+    remedy = RENDER_COMFYUI if any(cut.has_animatic for cut in unfinished) else RENDER
     reason = "no finished take, so that scenes are not whole"
-    return [Missing(None, reason, RENDER_COMFYUI, keys)] if keys else []
+    return [Missing(None, reason, remedy, tuple(cut.cut_key for cut in unfinished))]
 
 
 def _failing(evidence: CutEvidence, rule: Rule, value: float) -> Failing:

@@ -84,12 +84,16 @@ def check_serves(template: Template, context: CutContext, variant: Variant) -> N
         raise TemplateError(
             f"workflow {template.name} has no smoother settings", "list them in its sidecar under smoother"
         )
-    for what, places in _asked(context, variant).items():
-        if not template.sidecar.slots.keys() & set(places):
-            raise TemplateError(
-                f"workflow {template.name} has no place for {what}",
-                f"add a slot {' or '.join(places)} to its sidecar that names node and input",
-            )
+    asked = _asked(context, variant)
+    lacking = {
+        what: places for what, places in asked.items() if not template.sidecar.slots.keys() & set(places)
+    }
+    if lacking:
+        slots = dict.fromkeys(f"a slot {' or '.join(places)}" for places in lacking.values())
+        raise TemplateError(
+            f"workflow {template.name} has no place for {', nor for '.join(lacking)}",
+            f"add {' and '.join(slots)} to its sidecar, naming node and input",
+        )
 
 
 def _asked(context: CutContext, variant: Variant) -> dict[str, tuple[str, ...]]:

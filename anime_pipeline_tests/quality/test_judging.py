@@ -156,6 +156,7 @@ def test_videos_want_their_scenes_whole() -> None:
     judgement = judge(unfinished, videos)
     assert judgement.verdict == "incomplete"
     assert judgement.missing[0].cut_keys == ("show.e01.s001.c0099",)
+    assert judgement.missing[0].remedy == "anime-pipeline render show.e01"
     assert judge([*cuts, cut(99, {}, "still")], videos).verdict == "passed"
 
 

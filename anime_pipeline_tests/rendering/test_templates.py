@@ -171,6 +171,14 @@ def test_what_the_cut_asks_for_needs_a_place(tmp_path: Path, slots: dict[str, An
     assert "slot" in str(refused.value.remedy)
 
 
+def test_everything_without_a_place_is_told_at_once(tmp_path: Path) -> None:
+    written(tmp_path)
+    with pytest.raises(TemplateError) as refused:
+        recipe(cut(kind="still", workflow="mine"), library=TemplateLibrary(tmp_path))
+    assert "the cast of Mika, Grandpa Toru, nor for the location “harbour”" in str(refused.value)
+    assert "a slot figures or positive and a slot location or positive" in str(refused.value.remedy)
+
+
 def test_a_template_for_stills_refuses_a_video(tmp_path: Path) -> None:
     written(tmp_path)
     with pytest.raises(TemplateError, match="serves still cuts"):
