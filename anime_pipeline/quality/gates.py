@@ -14,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from anime_pipeline.cycle_collection import cycle_collection_paused
-from anime_pipeline.database.models import CutProfile, ProjectProfile, Take
+from anime_pipeline.database.models import CutProfile, Episode, ProjectProfile, Scene, Take
 from anime_pipeline.quality.errors import GateNotPassedError, UnknownScopeError
 from anime_pipeline.quality.evidence import CutEvidence, load_evidence, load_evidence_of_takes, within
 from anime_pipeline.quality.judging import Judgement, judge_scope_evidence
@@ -28,7 +28,7 @@ from anime_pipeline.quality.verdicts import (
     keep_verdicts,
     newest_verdicts,
 )
-from anime_pipeline.story.keys import CutKey, parse_scope
+from anime_pipeline.story.keys import CutKey, SceneKey, Scope, parse_scope
 
 __all__ = [
     "Explanation",
@@ -206,7 +206,26 @@ def require_gate(session: Session, scope_key: str, phase: str) -> Verdict:
 
 def _look(session: Session, scope_key: str, phase: str) -> tuple[int, Phase, list[CutEvidence]]:
     project_id, rules = _rules(session, scope_key, phase)
-    return project_id, rules, load_evidence(session, within(scope_key), rules)
+    evidence = load_evidence(session, within(scope_key), rules)
+    if not evidence:
+        _require_known(session, parse_scope(scope_key), project_id)
+    return project_id, rules, evidence
+
+
+def _require_known(session: Session, scope: Scope, project_id: int) -> None:
+    """Raise :class:`UnknownScopeError` for what the story does not have; a scope without cuts is known."""
+    if isinstance(scope, str):
+        return
+    query = select(Episode.id).where(
+        Episode.project_id == project_id, Episode.episode_number == scope.episode
+    )
+    if isinstance(scope, SceneKey | CutKey):
+        query = query.join(Scene, Scene.episode_id == Episode.id).where(Scene.scene_number == scope.scene)
+    if isinstance(scope, CutKey):
+        query = query.where(select(CutProfile.cut_id).where(CutProfile.cut_key == str(scope)).exists())
+    if session.scalar(query) is None:
+        kind = type(scope).__name__.removesuffix("Key").lower()
+        raise UnknownScopeError(f"no {kind} is called {scope}", "anime-pipeline status")
 
 
 def _rules(session: Session, scope_key: str, phase: str) -> tuple[int, Phase]:

@@ -356,6 +356,14 @@ def test_names_that_name_nothing_are_said(studio: Studio) -> None:
         judge_scope(studio.session, EPISODE, "phase_9")
     with pytest.raises(UnknownScopeError, match="no cut is called"):
         judge_cut(studio.session, f"{EPISODE}.s001.c9999", ANIMATIC)
+    for scope, said in [
+        (f"{SLUG}.e09", "episode"),
+        (f"{EPISODE}.s099", "scene"),
+        (f"{EPISODE}.s001.c9999", "cut"),
+    ]:
+        for asked in (explain, judge_scope):
+            with pytest.raises(UnknownScopeError, match=f"no {said} is called {scope}"):
+                asked(studio.session, scope, ANIMATIC)
 
 
 def test_explaining_shows_each_cut_and_keeps_nothing(studio: Studio) -> None:
