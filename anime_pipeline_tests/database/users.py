@@ -14,7 +14,7 @@ _PROGRAM = """
 import os, sys
 from pathlib import Path
 import sqlalchemy.dialects.postgresql.psycopg2
-from anime_pipeline.database import migrations, postmaster, server
+from anime_pipeline.database import migrations, postmaster, revision_runs, server
 from anime_pipeline.database.cluster import cluster_folder
 from anime_pipeline.database.errors import DatabaseError
 from anime_pipeline.settings import Settings
