@@ -18,7 +18,8 @@ Tensor = Any
 """A torch.Tensor; torch is not imported for its type."""
 Part = TypeVar("Part")
 
-CPU_BATCH_BYTES = 384 * 1024 * 1024
+# Larger batches take longer: what a layer writes has then left the caches before the next one reads it.
+CPU_BATCH_BYTES = 96 * 1024 * 1024
 NO_MEMORY = ("out of memory", "can't allocate memory", "failed to allocate memory", "bad_alloc")
 
 _log = logging.getLogger(__name__)
