@@ -70,9 +70,8 @@ def reports(session: Session, settings: Settings) -> list[ServerReport]:
     """Every server of the settings and the database, each asked now; what it answers is noted."""
     known = session.scalars(text("SELECT url FROM studio.render_servers"))
     urls = sorted({*settings.comfyui_server_urls, *known})
-    answers = _probed(
-        urls
-    )  # before anything is written: one that is silent takes long, and workers write here
+    # Before anything is written: one that is silent takes long, and workers write here.
+    answers = _probed(urls)
     enlist(session, settings.comfyui_server_urls, "settings")
     problems: dict[str, str] = {}
     for url, found in zip(urls, answers, strict=True):

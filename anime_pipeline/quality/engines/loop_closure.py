@@ -61,8 +61,6 @@ class _Closure:
             return Score(METRIC, "not_measurable", self.provenance, reason=reason)
         ends = lpips_backends.seen(np.stack([self.last, self.first]), self.backend.short_side)
         network = lpips_backends.network(self.backend, self.models_dir)
-        last, first = (
-            network.features(ends[:1]),
-            network.features(ends[1:]),
-        )  # together they need twice the room
+        # One after the other: together they need twice the room.
+        last, first = network.features(ends[:1]), network.features(ends[1:])
         return Score(METRIC, "measured", self.provenance, float(network.distances(last, first)[0]))
