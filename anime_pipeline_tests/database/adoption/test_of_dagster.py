@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -23,6 +23,7 @@ from anime_pipeline.database.adoption.manifest import (
     backups_folder,
     list_backups,
 )
+from anime_pipeline.database.adoption.retention import kept_times
 from anime_pipeline.database.adoption.rollback import losses, rollback
 from anime_pipeline.database.errors import DatabaseError
 from anime_pipeline.database.external import render
@@ -109,25 +110,25 @@ def run_job(job: dg.JobDefinition, of: Studio) -> dict[str, bool]:
     return {str(event.step_key): event.is_step_success for event in ended}
 
 
-def old_backup(studio: Studio, made: Backup, days: int) -> None:
-    """Another nightly backup of Dagster's, so many days older."""
+def old_backup(studio: Studio, made: Backup, days: int) -> datetime:
+    """Another nightly backup of Dagster's, so many days older; returns when it says it was taken."""
     taken_at = made.manifest.taken_at - timedelta(days=days)
     folder = backups_folder(studio.settings, "dagster") / taken_at.strftime(NAME_FORMAT)
     folder.mkdir()
     manifest = replace(made.manifest, taken_at=taken_at, purpose="nightly")
     (folder / MANIFEST).write_text(json.dumps(manifest.as_json()))
+    return taken_at
 
 
 def test_the_nightly_job_backs_up_both_and_thins_out_both(studio: Studio, dagster: str) -> None:
     made = backup_of_dagster(studio)
-    for days in range(1, 40):
-        old_backup(studio, made, days)
+    older = [old_backup(studio, made, days) for days in range(1, 40)]
     assert all(run_job(back_up_database, studio).values())
     assert [backup.manifest.purpose for backup in list_backups(studio.settings)] == ["nightly"]
     held = list_backups(studio.settings, "dagster")
-    purposes = [backup.manifest.purpose for backup in held]
-    assert purposes[-2:] == ["manual", "nightly"]
-    assert 10 <= purposes.count("nightly") <= 11, "seven days and four weeks"
+    assert [backup.manifest.purpose for backup in held][-2:] == ["manual", "nightly"]
+    nights = [backup.manifest.taken_at for backup in held if backup.manifest.purpose == "nightly"]
+    assert set(nights) == kept_times([*nights, *older]), "seven days and four weeks"
     held[-1].dump.write_bytes(b"")
     assert run_job(restore_test_database, studio) == {
         "test_newest_backup": True, "test_newest_backup_of_dagster": False,
