@@ -19,7 +19,7 @@ import numpy.typing as npt
 from anime_pipeline.quality.engines.faces import Embeddings, Face
 from anime_pipeline.quality.engines.model_registry import models
 from anime_pipeline.quality.engines.protocol import Frames
-from anime_pipeline.quality.engines.torch_runtime import in_batches, onnx_providers
+from anime_pipeline.quality.engines.torch_runtime import in_batches, onnx_providers, provider_of
 from anime_pipeline.quality.engines.weights import verified_paths, weights_sha256
 
 WEIGHTS = ("buffalo_l",)
@@ -40,6 +40,7 @@ class ArcFace:
     crop: Any
     bytes: int
     folder: tempfile.TemporaryDirectory[str]
+    provider: str
 
     def find(self, frames: Sequence[Frames]) -> list[list[Face]]:
         """Faces with embeddings of unit length; those of all frames go through the embedder in batches."""
@@ -94,7 +95,8 @@ def _loaded(files: Sequence[Path]) -> ArcFace:
         name=folder.name, allowed_modules=["detection", "recognition"], providers=onnx_providers()
     )
     analysis.prepare(0, det_thresh=LEAST_CONFIDENCE, det_size=(DETECTION_SIDE, DETECTION_SIDE))
-    return ArcFace(analysis, align.norm_crop, sum(file.stat().st_size for file in files), folder)
+    provider = provider_of(model.session for model in analysis.models.values())
+    return ArcFace(analysis, align.norm_crop, sum(file.stat().st_size for file in files), folder, provider)
 
 
 def _box(box: npt.NDArray[np.float32]) -> tuple[float, float, float, float]:

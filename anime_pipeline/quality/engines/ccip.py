@@ -22,7 +22,7 @@ from anime_pipeline.quality.engines.faces import Embeddings, Face
 from anime_pipeline.quality.engines.model_registry import models
 from anime_pipeline.quality.engines.pictures import CLIP_MEAN, CLIP_STD
 from anime_pipeline.quality.engines.protocol import Frames
-from anime_pipeline.quality.engines.torch_runtime import in_batches, onnx_providers
+from anime_pipeline.quality.engines.torch_runtime import in_batches, onnx_providers, provider_of
 from anime_pipeline.quality.engines.weights import verified_paths, weights_sha256
 
 WEIGHTS = ("ccip", "anime-face")
@@ -42,6 +42,7 @@ class Ccip:
     features: Any
     metrics: Any
     bytes: int
+    provider: str = ""
 
     def find(self, frames: Sequence[Frames]) -> list[list[Face]]:
         """Faces with CCIP's embedding of the head around each; the heads of all frames go in batches."""
@@ -112,5 +113,7 @@ def load(models_dir: Path) -> Ccip:
 def _loaded(models_dir: Path) -> Ccip:
     session = importlib.import_module("onnxruntime").InferenceSession
     files = [file for name in WEIGHTS for file in verified_paths(name, models_dir)]
-    features, metrics, detector = (session(str(file), providers=onnx_providers()) for file in files)
-    return Ccip(AnimeFaceDetector(detector), features, metrics, sum(file.stat().st_size for file in files))
+    sessions = [session(str(file), providers=onnx_providers()) for file in files]
+    features, metrics, detector = sessions
+    size = sum(file.stat().st_size for file in files)
+    return Ccip(AnimeFaceDetector(detector), features, metrics, size, provider_of(sessions))

@@ -102,7 +102,8 @@ _LOADERS: dict[str, Callable[[Path], FaceBackend]] = {"arcface": arcface.load, "
 def face_backend(name: str, models_dir: Path) -> FaceBackend:
     """The loaded backend, ``arcface`` or ``ccip``, to enrol and calibrate with.
 
-    Raises WeightsError for model files that are absent or wrong, ImportError for an absent package.
+    Raises WeightsError for model files that are absent or wrong, DeviceError for a device that onnxruntime
+    cannot compute with, ImportError for an absent package.
     """
     return _LOADERS[name](models_dir)
 
@@ -120,6 +121,7 @@ class Likenesses:
     looks: dict[int, dict[str, float]] = field(default_factory=dict)  # by frame, by character
     raws: dict[str, list[float]] = field(default_factory=dict)
     strangers: int = 0  # faces that were nobody's
+    provider: str = ""  # what computed them
 
     def add(self, chunk: FrameChunk) -> None:
         """Find and assign the faces of the sampled frames."""
@@ -128,6 +130,7 @@ class Likenesses:
         if not looked_at:
             return
         backend = self.backend()
+        self.provider = backend.provider
         found = backend.find([chunk.frames[index] for _, index in looked_at])
         for (at, _), faces in zip(looked_at, found, strict=True):
             self.looks[at] = self._look(backend, faces)
@@ -156,6 +159,7 @@ class Likenesses:
             "characters": characters,
             "frames_looked_at": len(self.looks),
             "other_faces": self.strangers,
+            "provider": self.provider,
         }
         if self.calibration is not None:
             details["calibration"] = self.calibration.as_details()

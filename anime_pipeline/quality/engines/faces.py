@@ -37,6 +37,10 @@ class Face:
 class FaceBackend(Protocol):
     """A detector and an embedder of faces that belong together."""
 
+    @property
+    def provider(self) -> str:
+        """What computes them, as onnxruntime calls it."""
+
     def find(self, frames: Sequence[Frames]) -> list[list[Face]]:
         """The faces in each picture, uint8 height × width × 3; detected one by one, embedded in batches."""
 

@@ -6,7 +6,7 @@ import argparse
 import importlib
 import logging
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ Part = TypeVar("Part")
 
 # Larger batches take longer: what a layer writes has then left the caches before the next one reads it.
 CPU_BATCH_BYTES = 96 * 1024 * 1024
+CUDA_PROVIDER = "CUDAExecutionProvider"
 NO_MEMORY = ("out of memory", "can't allocate memory", "failed to allocate memory", "bad_alloc")
 
 _log = logging.getLogger(__name__)
@@ -121,8 +122,31 @@ def _is_out_of_memory(error: Exception) -> bool:
 
 
 def onnx_providers() -> list[str]:
-    """onnxruntime's providers for the device of the settings; without a GPU build of it, the CPU's."""
+    """onnxruntime's providers for the device of the settings; for ``auto`` CUDA's where its build has it.
+
+    Raises :class:`DeviceError` when the setting names a device that it has none for.
+    """
     available = importlib.import_module("onnxruntime").get_available_providers()
     wanted = get_settings().device
-    gpu = [name for name in ("CUDAExecutionProvider",) if name in available and wanted in ("auto", "cuda")]
+    if wanted not in ("auto", "cpu") and (wanted != "cuda" or CUDA_PROVIDER not in available):
+        raise DeviceError(
+            f"ANIME_DEVICE is {wanted}, and the onnxruntime here has only {', '.join(available)}",
+            f"{'pip install onnxruntime-gpu, or ' if wanted == 'cuda' else ''}ANIME_DEVICE=auto",
+        )
+    gpu = [CUDA_PROVIDER] if CUDA_PROVIDER in available and wanted != "cpu" else []
     return [*gpu, "CPUExecutionProvider"]
+
+
+def provider_of(sessions: Iterable[Any]) -> str:
+    """What onnxruntime truly computes these sessions with: it goes on with the CPU where CUDA does not start.
+
+    Raises :class:`DeviceError` where it did so although the setting names CUDA.
+    """
+    used = {session.get_providers()[0] for session in sessions}
+    if get_settings().device == "cuda" and used != {CUDA_PROVIDER}:
+        raise DeviceError(
+            f"ANIME_DEVICE is cuda, and onnxruntime could not start CUDA: it fell back to "
+            f"{', '.join(sorted(used - {CUDA_PROVIDER}))}",
+            "install the CUDA and cuDNN that its version asks for, or ANIME_DEVICE=auto",
+        )
+    return ", ".join(sorted(used))

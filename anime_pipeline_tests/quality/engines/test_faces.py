@@ -20,9 +20,12 @@ from anime_pipeline.quality.engines.anime_faces import AnimeFaceDetector, surest
 from anime_pipeline.quality.engines.arcface import ArcFace
 from anime_pipeline.quality.engines.ccip import Ccip, head_of
 from anime_pipeline.quality.engines.face_assignment import assign
-from anime_pipeline.quality.engines.face_similarity import FaceSimilarity, Likenesses
+from anime_pipeline.quality.engines.face_similarity import FaceSimilarity, Likenesses, face_backend
 from anime_pipeline.quality.engines.faces import Embeddings, Face, FaceError, only_face
 from anime_pipeline.quality.engines.protocol import FrameChunk, Frames, Provenance, Score, TakeFacts
+from anime_pipeline.quality.engines.torch_runtime import DeviceError
+from anime_pipeline.quality.engines.weights import locate
+from anime_pipeline.settings import get_settings
 from anime_pipeline_tests.quality.engines import tiny_onnx
 from anime_pipeline_tests.quality.engines.measuring import measure
 from anime_pipeline_tests.quality.engines.random_weights import Shelf
@@ -61,6 +64,8 @@ def test_nobody_and_nothing_are_assigned_nothing() -> None:
 
 class Told:
     """A backend that finds the faces it was told of, one list a frame, and compares by cosine."""
+
+    provider = "CPUExecutionProvider"
 
     def __init__(self, faces: Sequence[Sequence[Sequence[float]]]) -> None:
         self.told = iter(faces)
@@ -156,6 +161,62 @@ def test_absent_models_make_it_unavailable(tmp_path: Path, backend: str) -> None
     assert (score.remedy or "").startswith("anime-pipeline models fetch")
 
 
+def lay(shelf: Shelf, backend: str) -> None:
+    """Small models of a backend, which find the faces of :func:`two_colours`."""
+    if backend == "arcface":
+        pytest.importorskip("insightface")
+        faces = [(20, 20, 0.9), (60, 20, 0.8)]  # the picture is enlarged five times, to 640 × 320
+        embedder = tiny_onnx.mean_colours([112, 112], "input.1", "683")
+        shelf.lay("buffalo_l", tiny_onnx.scrfd_of(faces), embedder)
+    else:
+        found = np.array([[32, 64, 8, 16, 0.9], [96, 64, 8, 16, 0.8]], np.float32)  # at 128 × 128
+        shelf.lay("ccip", tiny_onnx.mean_colours([384, 384]), tiny_onnx.distances())
+        shelf.lay("anime-face", tiny_onnx.yolo_of(found, 128))
+
+
+@pytest.mark.parametrize("backend", ["ccip", "arcface"])
+@pytest.mark.parametrize("device", ["cuda", "mps"])
+@pytest.mark.usefixtures("on_the_cpu")
+def test_a_device_that_onnxruntime_lacks_is_refused(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, backend: str, device: str
+) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    if "CUDAExecutionProvider" in runtime.get_available_providers():
+        pytest.skip("there is a GPU build")
+    lay(shelf, backend)
+    monkeypatch.setenv("ANIME_DEVICE", device)
+    get_settings.cache_clear()
+    anchors = {name: unit(COLOURS[name])[None] for name in FACTS.figures}
+    facts = TakeFacts("video", figures=FACTS.figures, face_anchors=anchors, identity_backend=backend)
+    score = measure(FaceSimilarity(shelf.folder, backend), panning(2), facts)
+    assert score.state == "unavailable"
+    assert f"ANIME_DEVICE is {device}, and the onnxruntime here has only " in (score.reason or "")
+    assert (score.remedy or "").endswith("ANIME_DEVICE=auto")
+
+
+@pytest.mark.parametrize("backend", ["ccip", "arcface"])
+@pytest.mark.filterwarnings("ignore:Specified provider")
+@pytest.mark.usefixtures("on_the_cpu")
+def test_a_gpu_build_that_cannot_start_cuda_is_found_out(
+    shelf: Shelf, monkeypatch: pytest.MonkeyPatch, backend: str
+) -> None:
+    runtime = pytest.importorskip("onnxruntime")
+    if "CUDAExecutionProvider" in runtime.get_available_providers():
+        pytest.skip("there is a GPU build")
+    lay(shelf, backend)
+    # onnxruntime passes over a provider that does not start, with a warning, and computes by the next one.
+    monkeypatch.setattr(
+        runtime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"]
+    )
+    monkeypatch.setenv("ANIME_DEVICE", "cuda")
+    get_settings.cache_clear()
+    with pytest.raises(DeviceError, match="could not start CUDA: it fell back to CPUExecutionProvider"):
+        face_backend(backend, shelf.folder)
+    monkeypatch.setenv("ANIME_DEVICE", "auto")
+    get_settings.cache_clear()
+    assert face_backend(backend, shelf.folder).provider == "CPUExecutionProvider"
+
+
 @given(st.floats(0, 1))
 def test_ccips_threshold_is_the_gate_exactly(difference: float) -> None:
     similarity = Ccip.similarity(None, np.array([difference]))[0]  # type: ignore[arg-type]
@@ -192,9 +253,7 @@ def two_colours() -> Frames:
 
 def test_ccip_from_files_to_score(shelf: Shelf) -> None:
     pytest.importorskip("onnxruntime")
-    faces = np.array([[32, 64, 8, 16, 0.9], [96, 64, 8, 16, 0.8]], np.float32)  # of a detector at 128 × 128
-    shelf.lay("ccip", tiny_onnx.mean_colours([384, 384]), tiny_onnx.distances())
-    shelf.lay("anime-face", tiny_onnx.yolo_of(faces, 128))
+    lay(shelf, "ccip")
     backend = ccip.load(shelf.folder)
     found = backend.find([two_colours()])[0]
     assert [face.box for face in found] == [(28, 28, 36, 36), (92, 28, 100, 36)]
@@ -203,6 +262,7 @@ def test_ccip_from_files_to_score(shelf: Shelf) -> None:
     film = np.repeat(two_colours()[None], 4, axis=0)
     score = measure(FaceSimilarity(shelf.folder, "ccip"), film, facts)
     assert score.value == pytest.approx(1.0)
+    assert score.details["provider"] == "CPUExecutionProvider"
     swapped = {"Mika": anchors["Kon"] + 0.1, "Kon": anchors["Mika"] + 0.1}
     facts = TakeFacts("video", fps=4.0, figures=("Kon", "Mika"), face_anchors=swapped)
     score = measure(FaceSimilarity(shelf.folder, "ccip"), film, facts)
@@ -231,11 +291,9 @@ def test_heads_that_do_not_fit_the_memory_are_embedded_a_few_at_a_time() -> None
 
 
 def test_arcface_from_a_local_folder_to_score(shelf: Shelf) -> None:
-    pytest.importorskip("insightface")
-    faces = [(20, 20, 0.9), (60, 20, 0.8)]  # the picture is enlarged five times, to 640 × 320
-    detector, embedder = tiny_onnx.scrfd_of(faces), tiny_onnx.mean_colours([112, 112], "input.1", "683")
-    paths = shelf.lay("buffalo_l", detector, embedder)
-    (paths[0].parent / "unasked.onnx").write_bytes(b"not a model")  # FaceAnalysis would open it
+    lay(shelf, "arcface")
+    folder = locate("buffalo_l", shelf.folder)[0].parent
+    (folder / "unasked.onnx").write_bytes(b"not a model")  # FaceAnalysis would open it
     backend = arcface.load(shelf.folder)
     assert isinstance(backend, ArcFace)
     found = backend.find([two_colours(), two_colours()])
