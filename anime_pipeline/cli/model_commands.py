@@ -103,5 +103,8 @@ def fetch(
             seen.add(file)
             err.print(f"fetching {file}" + (f", {total / 1e6:.0f} MB" if total else ""))
 
-    for path in fetch_weights(name, get_settings().models_path, accept_licence, on_progress):
+    def on_wait() -> None:
+        err.print(f"another process fetches {name} here; waiting for its end")
+
+    for path in fetch_weights(name, get_settings().models_path, accept_licence, on_progress, on_wait):
         out.print(str(path), soft_wrap=True)

