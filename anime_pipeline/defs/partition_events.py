@@ -27,8 +27,8 @@ ONLY_RECORDED = cast(dg.DagsterType, dg.Nothing)
 class Batch:
     """What became of a run's partitions: ``finished`` with what the UI shows, ``failed`` with the reason.
 
-    ``left`` were not begun, because their time was over. ``versions`` are data versions of finished ones.
-    ``kind`` is what they are.
+    ``left`` were not begun: their time was over, or an edit superseded them. ``versions`` are data versions
+    of finished ones. ``kind`` is what they are.
     """
 
     finished: Mapping[str, Metadata]
@@ -70,7 +70,9 @@ def record_one_by_one(context: dg.OpExecutionContext, asset_key: str, batch: Bat
             )
         )
     if batch.left:
-        context.log.info(f"{len(batch.left)} cuts were not begun before the end of the render hours")
+        context.log.info(
+            f"{len(batch.left)} cuts were not begun: the render hours ended, or an edit superseded them"
+        )
     if batch.failed:
         _fail(batch)
 

@@ -13,6 +13,9 @@ from sqlalchemy.orm import Session
 from anime_pipeline.media.store import MediaStore
 from anime_pipeline.rendering.variants import FIRST, Variant
 
+SUPERSEDED = "superseded by a change of"
+"""How the message of a take begins that was withdrawn unbegun, since its cut wants another recipe now."""
+
 
 @dataclass(frozen=True)
 class KnownTake:
@@ -44,6 +47,16 @@ class KnownTake:
     def is_ended(self) -> bool:
         """Given up: failed or cancelled."""
         return self.status in ("failed", "cancelled")
+
+    @property
+    def is_superseded(self) -> bool:
+        """Withdrawn because of an edit: it may be wanted again when that is undone."""
+        return was_superseded(self.status, self.error_message)
+
+
+def was_superseded(status: str, message: str | None) -> bool:
+    """Whether a take of this status and message was withdrawn because its cut wants another recipe now."""
+    return status == "cancelled" and (message or "").startswith(SUPERSEDED)
 
 
 _TAKES = text("""

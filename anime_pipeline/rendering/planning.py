@@ -9,14 +9,15 @@ from typing import Literal
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from anime_pipeline.database.models import MediaFile
+from anime_pipeline.database.models import CutProfile, MediaFile
 from anime_pipeline.media.store import MediaStore
 from anime_pipeline.rendering.continuity import load_render_contexts
 from anime_pipeline.rendering.enqueue import NewTake, enqueue
-from anime_pipeline.rendering.ingredients import picture_shas
+from anime_pipeline.rendering.ingredients import Ingredients, picture_shas
 from anime_pipeline.rendering.known_takes import KnownTake, known_takes
 from anime_pipeline.rendering.queue import requeue
 from anime_pipeline.rendering.recipes import Recipe, compose_recipe, is_current
+from anime_pipeline.rendering.superseded import withdraw_superseded
 from anime_pipeline.rendering.takes import pruned_error
 from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary
 from anime_pipeline.rendering.variants import Variant
@@ -43,14 +44,16 @@ class PlannedCut:
 def plan_cuts(session: Session, settings: Settings, cut_keys: Collection[str]) -> list[PlannedCut]:
     """Plan what is missing of the takes that these cuts want, in the order of their keys.
 
-    Failed takes are queued again; retakes of the current story that wait are among what is planned. Safe to
-    call at once from several processes: planners of a project wait for each other until the session's
-    transaction ends. Nothing is rendered here; see :func:`~anime_pipeline.rendering.worker.drain`.
+    Failed takes are queued again; retakes of the current story that wait are among what is planned. What
+    waits for an earlier story is withdrawn where only a plan asked for it. Safe to call at once from several
+    processes: planners of a project wait for each other until the session's transaction ends. Nothing is
+    rendered here; see :func:`~anime_pipeline.rendering.worker.drain`.
     """
     keys = sorted(set(cut_keys))
+    # Before the story is read, or the takes of a later one could be taken for those of an earlier.
+    wait_for_other_planners(session, _projects(session, keys))
     contexts = load_render_contexts(session, settings, keys)
     library, suffixes = TemplateLibrary.of(settings), picture_suffixes(session, contexts.values())
-    wait_for_other_planners(session, {context.project_id for context in contexts.values()})
     takes = known_takes(session, [context.cut_id for context in contexts.values()], MediaStore.of(settings))
     plan = _Plan(library, suffixes, takes)
     for key in keys:
@@ -59,7 +62,13 @@ def plan_cuts(session: Session, settings: Settings, cut_keys: Collection[str]) -
         except TemplateError as error:
             plan.fail(key, error)
     requeue(session, plan.again)
-    return plan.done(enqueue(session, plan.new))
+    withdrawn = withdraw_superseded(session, plan.superseded)
+    return plan.done(enqueue(session, plan.new), withdrawn)
+
+
+def _projects(session: Session, cut_keys: Collection[str]) -> set[int]:
+    query = select(CutProfile.project_id).where(CutProfile.cut_key.in_(cut_keys))
+    return set(session.scalars(query)) if cut_keys else set()
 
 
 def picture_suffixes(session: Session, contexts: Iterable[CutContext]) -> dict[str, str]:
@@ -83,13 +92,14 @@ class _Plan:
         self._planned: list[PlannedCut | int] = []  # an int is a place in `new`, whose job has no id yet
         self.new: list[NewTake] = []
         self.again: list[int] = []
+        self.superseded: dict[int, Ingredients] = {}
 
     def add(self, context: CutContext) -> None:
-        """Decide about each wanted take of a cut, and find its retakes that wait."""
+        """Decide about each wanted take of a cut, and find its retakes and what is superseded that wait."""
         numbered = self._takes.get(context.cut_id, [])
         known = [take for take in numbered if not take.is_reproduction]
         wanted = self._wanted(context)
-        story_hash = next(iter(wanted))
+        story_hash, (_, first) = next(iter(wanted.items()))
         number = max((take.take_number for take in numbered), default=0)
         for variant, recipe in wanted.values():
             same = [take for take in known if take.recipe_hash == recipe.recipe_hash]
@@ -111,14 +121,16 @@ class _Plan:
             waits = take.story_hash == story_hash and not (take.is_finished or take.is_ended)
             if waits and self._is_current(context, take):
                 self._planned.append(_planned(context, "queued", take))
+            if take.status == "queued" and take.recipe_hash not in wanted:
+                self.superseded[take.job_id] = first.ingredients
 
     def fail(self, cut_key: str, error: TemplateError) -> None:
         """A cut that cannot be rendered as it is; no other cut is held up by it."""
         reason = f"{error} ({error.remedy})" if error.remedy else str(error)
         self._planned.append(PlannedCut(cut_key, "failed", reason=reason))
 
-    def done(self, job_ids: list[int]) -> list[PlannedCut]:
-        """Everything planned, new takes with the ids that they were given."""
+    def done(self, job_ids: list[int], withdrawn: Collection[int]) -> list[PlannedCut]:
+        """Everything planned but what was withdrawn, new takes with the ids that they were given."""
         return [
             one
             if isinstance(one, PlannedCut)
@@ -127,6 +139,7 @@ class _Plan:
                 self.new[one].recipe.recipe_hash, self.new[one].take_number,
             )
             for one in self._planned
+            if not (isinstance(one, PlannedCut) and one.job_id in withdrawn)
         ]  # fmt: skip
 
     def _wanted(self, context: CutContext) -> dict[str, tuple[Variant, Recipe]]:

@@ -120,9 +120,20 @@ def attempts_of(session: Session, job_id: int) -> list[AttemptInfo]:
 
 
 def retry(session: Session, target: str) -> list[QueuedTake]:
-    """Queue failed or cancelled takes again, with all their attempts and every server to try."""
+    """Queue failed or cancelled takes again, with all their attempts and every server to try.
+
+    From now on a person wants them, whatever their cuts' plans want.
+    """
     takes = resolve(session, target, ("failed", "cancelled"))
-    requeue(session, [take.job_id for take in takes])
+    job_ids = [take.job_id for take in takes]
+    requeue(session, job_ids)
+    session.execute(
+        text(
+            "UPDATE render_queue SET render_params = render_params || '{\"retried\": true}' "
+            "WHERE job_id = ANY(:job_ids)"
+        ),
+        {"job_ids": job_ids},
+    )
     return takes
 
 

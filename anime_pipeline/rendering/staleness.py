@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from anime_pipeline.cycle_collection import cycle_collection_paused
 from anime_pipeline.database.models import Take
 from anime_pipeline.media.store import MediaStore
+from anime_pipeline.rendering.changes import Change, changes_between
 from anime_pipeline.rendering.failing import with_verdicts
 from anime_pipeline.rendering.known_takes import KnownTake, known_takes
 from anime_pipeline.rendering.takes import pruned_error
@@ -24,15 +25,6 @@ TO_RENDER = ("stale", "missing", "failed", "queued")
 """The states of a cut that lacks a take of its story."""
 FAILING = ("failing", "in_review")
 """The states of a cut that has every take of its story, none of which passes."""
-
-
-@dataclass(frozen=True)
-class Change:
-    """A field of the story that decides pixels; None where the field was not there."""
-
-    field: str
-    old: Any
-    new: Any
 
 
 @dataclass(frozen=True)
@@ -78,20 +70,6 @@ def states_of(
     takes = known_takes(session, [cut.cut_id for cut in wanted.values()], store)
     states = [_state(key, wanted[key], takes.get(wanted[key].cut_id, [])) for key in keys]
     return with_verdicts(session, _with_changes(session, settings, states))
-
-
-def changes_between(old: Mapping[str, Any], new: Mapping[str, Any]) -> tuple[Change, ...]:
-    """Ingredients that differ, sorted by field.
-
-    What came or went as a whole is named once: of an outfit put on, the outfit and not each of its parts.
-    """
-    changed = sorted(field for field in old.keys() | new.keys() if old.get(field) != new.get(field))
-    whole = {field for field in changed if (field in old) != (field in new)}
-    return tuple(
-        Change(field, old.get(field), new.get(field))
-        for field in changed
-        if not (field in whole and any(field.startswith(f"{other}.") for other in whole))
-    )
 
 
 def _state(cut_key: str, cut: Wanted, takes: list[KnownTake]) -> CutState:
@@ -152,5 +130,7 @@ def _take_of(recipes: Sequence[str], takes: list[KnownTake]) -> KnownTake:
 
 
 def _newest_unfinished(recipe: str, takes: list[KnownTake]) -> KnownTake | None:
-    same = [take for take in takes if take.recipe_hash == recipe and not take.is_finished]
+    """The newest that was not finished; one that an edit withdrew, which is undone, counts as never asked."""
+    pending = [take for take in takes if not (take.is_finished or take.is_superseded)]
+    same = [take for take in pending if take.recipe_hash == recipe]
     return same[-1] if same else None

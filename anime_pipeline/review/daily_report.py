@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 
 from anime_pipeline.errors import UserError
 from anime_pipeline.media.atomic import whole_file
+from anime_pipeline.rendering.known_takes import SUPERSEDED
 from anime_pipeline.review.report_text import markdown
 from anime_pipeline.settings import Settings
 
@@ -35,10 +36,11 @@ _QUERIES: dict[str, str] = {
         WHERE j.status = 'completed' AND j.completed_at >= :nb AND j.completed_at < :ne
         GROUP BY 1, 2 ORDER BY 1, 2
     """,
-    "not_rendered": """
+    "not_rendered": f"""
         SELECT p.cut_key AS cut, t.take_number AS take, j.status, j.error_message AS why
         FROM jobs j JOIN studio.takes t ON t.job_id = j.id JOIN studio.cut_profiles p ON p.cut_id = t.cut_id
         WHERE j.status IN ('failed', 'cancelled') AND j.completed_at >= :nb AND j.completed_at < :ne
+          AND NOT starts_with(COALESCE(j.error_message, ''), '{SUPERSEDED}')
         ORDER BY 1, 2
     """,
     "judged": """

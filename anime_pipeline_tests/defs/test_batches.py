@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anime_pipeline.defs.run_requests import MEASURING, RENDERING, PlannedRun, cuts_of_run, plan_runs
+from anime_pipeline.defs.run_requests import (
+    MEASURING,
+    RENDERING,
+    PlannedRun,
+    batch_run,
+    cuts_of_run,
+    plan_runs,
+)
 from anime_pipeline_tests.defs.conftest import Line
 from anime_pipeline_tests.defs.test_production_line import evaluations
 from anime_pipeline_tests.rendering.studio import stills
@@ -88,6 +95,21 @@ def test_a_failed_cut_of_a_scattered_batch_costs_the_others_nothing(line: Line) 
     assert line.recorded("quality_metrics") == set(wanted) - {wanted[1]}
     gate = evaluations(failed, "take_gate")
     assert gate == {key: key != wanted[1] for key in wanted}
+
+
+def test_a_take_that_an_edit_superseded_fails_no_run(line: Line) -> None:
+    """The run was launched for what waited then; the take that is wanted now has a run of its own."""
+    line.studio.import_(stills(2, action_notes="waits"))
+    line.sync()
+    line.studio.plan()
+    data = stills(2, action_notes="waits")
+    data["episodes"][0]["scenes"][0]["cuts"][0]["action_notes"] = "waves"
+    line.studio.import_(data)
+    line.studio.plan()
+    keys = line.studio.keys()
+    assert execute(line, batch_run(RENDERING, keys, {"job_ids": [1, 2]}, {})).success
+    assert line.recorded("frames") == {keys[1]}
+    assert line.studio.renders == 1
 
 
 def test_after_its_end_a_range_records_what_is_finished_and_fails_nothing(line: Line) -> None:

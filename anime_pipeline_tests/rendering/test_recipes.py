@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anime_pipeline.rendering.changes import Change, changes_between
 from anime_pipeline.rendering.filling import PREFIX_PLACEHOLDER
 from anime_pipeline.rendering.ingredients import MAX_SEED, seed_of
 from anime_pipeline.rendering.recipes import output_nodes, recipe_hash, submission_graph
-from anime_pipeline.rendering.staleness import Change, changes_between
 from anime_pipeline.story.context import Attribute, Bible, DialogueLine, Figure, Variation
 from anime_pipeline_tests.rendering.contexts import (
     BACKGROUND,

@@ -123,3 +123,17 @@ def test_yesterday_is_that_of_the_studios_zone(studio: Studio) -> None:
     late = datetime(2026, 11, 21, 15, 30, tzinfo=timezone.utc)  # 00:30 on the 22nd in Tokyo
     assert reported_day(tokyo, None, late) == DAY
     assert reported_day(studio.settings, "", late) == date(2026, 11, 20)
+
+
+def test_a_take_that_an_edit_superseded_is_not_told_as_not_rendered(studio: Studio) -> None:
+    studio.import_(stills(1, action_notes="waits"))
+    studio.plan()
+    studio.import_(stills(1, action_notes="waves"))
+    studio.plan()
+    assert [row.status for row in studio.query("SELECT status FROM jobs ORDER BY id")] == [
+        "cancelled",
+        "queued",
+    ]
+    studio.query_none("UPDATE jobs SET completed_at = '2026-11-21 12:00:00' WHERE status = 'cancelled'")
+    totals = reported(studio).totals
+    assert (totals["takes_not_rendered"], totals["takes_waiting"]) == (0, 1)

@@ -15,6 +15,7 @@ from anime_pipeline.defs.run_requests import PRIORITY_TAG, until_of
 from anime_pipeline.defs.studio import Studio
 from anime_pipeline.errors import UserError
 from anime_pipeline.rendering.events import DrainReport
+from anime_pipeline.rendering.known_takes import was_superseded
 from anime_pipeline.rendering.planning import PlannedCut, plan_cuts
 from anime_pipeline.rendering.queue_admin import set_priority
 from anime_pipeline.rendering.takes import TakeInfo, list_takes
@@ -56,7 +57,8 @@ def render(studio: Studio, planned: Sequence[PlannedCut], tags: Mapping[str, str
 def outcome(studio: Studio, planned: Sequence[PlannedCut], tags: Mapping[str, str]) -> Batch:
     """What became of each cut.
 
-    One that lacks a take has failed with the reason, or was left where the run's time was over.
+    One that lacks a take has failed with the reason, or was left: the run's time was over, or an edit made
+    another take wanted, which another run renders.
     """
     with studio.session() as session:
         listed = list_takes(session, {plan.cut_key for plan in planned})
@@ -72,13 +74,19 @@ def outcome(studio: Studio, planned: Sequence[PlannedCut], tags: Mapping[str, st
         if take is not None and take.status == "completed":
             finished[plan.cut_key] = _frames_metadata(studio, plan, take)
             versions[plan.cut_key] = take.recipe_hash
-        elif take is not None and take.status in ("queued", "processing") and until_of(tags) is not None:
+        elif take is not None and _is_left(take, tags):
             left.add(plan.cut_key)
         else:
             failed[plan.cut_key] = (take.error_message if take else plan.reason) or "not rendered"
     left -= set(failed)
     whole = {key: finished[key] for key in finished if key not in failed and key not in left}
     return Batch(whole, failed, left, versions)
+
+
+def _is_left(take: TakeInfo, tags: Mapping[str, str]) -> bool:
+    if take.status in ("queued", "processing"):
+        return until_of(tags) is not None
+    return was_superseded(take.status, take.error_message)
 
 
 def _frames_metadata(studio: Studio, plan: PlannedCut, take: TakeInfo) -> dict[str, dg.MetadataValue]:
