@@ -12,6 +12,7 @@ from anime_pipeline.cli.console import JsonOption, err, print_facts, print_json,
 from anime_pipeline.cli.dagster_process import JobOutcome, run_jobs
 from anime_pipeline.cli.house import REPOSITORY, House, open_house
 from anime_pipeline.cli.production import assemble, produce_cuts
+from anime_pipeline.cli.scopes import films_of
 from anime_pipeline.cli.story_commands import import_file
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.delivery.masters import build_master
@@ -61,7 +62,7 @@ def demo(as_json: JsonOption = False) -> None:
     outcomes = produce_cuts(house, keys)
     if not difference.is_empty:
         outcomes += run_jobs(house, ["sync", "describe_characters"])
-    outcomes += assemble(house, PROJECT)
+    outcomes += assemble(house, *films_of(house, PROJECT))
     result = _result(house, keys, [outcome for outcome in outcomes if outcome.error])
     print_json(_as_json(result)) if as_json else _print_result(result)
     if not result.succeeded:

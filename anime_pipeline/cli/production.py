@@ -16,7 +16,6 @@ from anime_pipeline.rendering.staleness import FAILING, TO_RENDER, states_of
 from anime_pipeline.review.answering import answer_failures
 from anime_pipeline.review.selection import select_best
 from anime_pipeline.settings import Settings
-from anime_pipeline.story.listing import active_episode_keys, active_scene_keys
 
 
 def produce_cuts(house: House, keys: Sequence[str]) -> list[JobOutcome]:
@@ -63,14 +62,14 @@ def measure_cuts(house: House, keys: Sequence[str]) -> list[JobOutcome]:
         return run_jobs(house, ["sync", _step("measure_cuts", rendered)], update)
 
 
-def assemble(house: House, scope: str | None = None) -> list[JobOutcome]:
-    """Build the reels and masters of a project or an episode that aren't built for what they now show.
+def assemble(house: House, scene_keys: Sequence[str], episode_keys: Sequence[str]) -> list[JobOutcome]:
+    """Build the reels of these scenes and the masters of these episodes that aren't built for what they show.
 
     A master whose gates are shut is passed over, so that it costs no other one.
     """
     with session_scope(house.settings) as session:
-        scenes = list(outdated_films(session, house.settings, "reel", active_scene_keys(session, scope)))
-        masters = outdated_films(session, house.settings, "master", active_episode_keys(session, scope))
+        scenes = list(outdated_films(session, house.settings, "reel", scene_keys))
+        masters = outdated_films(session, house.settings, "master", episode_keys)
         shut = shut_gates(session, masters)
     episodes = [key for key in masters if key not in shut]
     steps = [_step("assemble_scenes", scenes)] if scenes else []

@@ -11,15 +11,16 @@ from anime_pipeline.cli.console import JsonOption, err, out, print_error, print_
 from anime_pipeline.cli.dagster_process import JobOutcome
 from anime_pipeline.cli.house import House, open_house
 from anime_pipeline.cli.production import assemble, measure_cuts, produce_cuts
-from anime_pipeline.cli.scopes import Scope, cuts_of
+from anime_pipeline.cli.scopes import Scope, cuts_of, films_of
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.delivery.masters import build_master
+from anime_pipeline.delivery.reels import build_reel
 from anime_pipeline.delivery.results import DeliveryResult
 from anime_pipeline.delivery.sheets import build_contact_sheet
 from anime_pipeline.quality.errors import GateNotPassedError
 from anime_pipeline.quality.scores import require_binding_gates, require_same_gates
 from anime_pipeline.quality.verdicts import overrides_of
-from anime_pipeline.story.listing import active_episode_keys
+from anime_pipeline.story.keys import SceneKey, parse_scope
 
 
 def render(scope: Scope = None, as_json: JsonOption = False) -> None:
@@ -36,7 +37,7 @@ def measure(scope: Scope = None, as_json: JsonOption = False) -> None:
 
 def deliver(
     scope: Annotated[
-        str | None, typer.Argument(help="A project or episode key; without it, everything.")
+        str | None, typer.Argument(help="A project, episode or scene key; without it, everything.")
     ] = None,
     draft: Annotated[
         bool,
@@ -47,16 +48,19 @@ def deliver(
     ] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Build reels and masters, with subtitles and contact sheets. A master waits for its gates."""
+    """Build reels and masters, with subtitles and contact sheets. A master waits for its gates.
+
+    Of a scene only its reel is built, which asks no gate.
+    """
     house = open_house()
-    cuts_of(house, scope)
-    with session_scope(house.settings) as session:
-        episodes = active_episode_keys(session, scope)
+    scenes, episodes = films_of(house, scope)
     if not draft:
-        outcomes = assemble(house, scope)
+        outcomes = assemble(house, scenes, episodes)
         if any(outcome.error for outcome in outcomes):
             _report(outcomes, as_json)
     films: list[DeliveryResult] = []
+    if not episodes:
+        films += [_reel(house, key, draft, subtitles) for key in scenes]
     shut: list[GateNotPassedError] = []
     for key in episodes:
         try:
@@ -81,6 +85,11 @@ def _film(house: House, key: str, draft: bool, subtitles: bool) -> DeliveryResul
     return film
 
 
+def _reel(house: House, key: str, draft: bool, subtitles: bool) -> DeliveryResult:
+    with session_scope(house.settings) as session:
+        return build_reel(session, house.settings, key, subtitles, draft)
+
+
 def _print_films(films: list[DeliveryResult], draft: bool, as_json: bool) -> None:
     if as_json:
         print_json([asdict(film) for film in films])
@@ -91,12 +100,18 @@ def _print_films(films: list[DeliveryResult], draft: bool, as_json: bool) -> Non
             film.frame_count,
             film.duration_seconds,
             len(film.slates),
-            "past its gates: a draft" if draft else "\n".join(film.overrides) or "passed",
+            _gates(film, draft),
             film.path,
         )
         for film in films
     ]
-    print_table("Films", ("episode", "frames", "seconds", "slates", "gates", "file"), rows)
+    print_table("Films", ("film", "frames", "seconds", "slates", "gates", "file"), rows)
+
+
+def _gates(film: DeliveryResult, draft: bool) -> str:
+    if isinstance(parse_scope(film.scope_key), SceneKey):
+        return "a reel asks none"
+    return "past its gates: a draft" if draft else "\n".join(film.overrides) or "passed"
 
 
 def _report(outcomes: list[JobOutcome], as_json: bool) -> None:

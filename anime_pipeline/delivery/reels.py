@@ -12,13 +12,14 @@ from anime_pipeline.story.keys import SceneKey
 
 
 def build_reel(
-    session: Session, settings: Settings, scene_key: str, burn_subtitles: bool = False
+    session: Session, settings: Settings, scene_key: str, burn_subtitles: bool = False, draft: bool = False
 ) -> DeliveryResult:
     """Build a scene's reel, or find the one that shows the same.
 
     A cut without a selected take gets a slate, so a reel can always be built; whether it may be is for the
-    caller to ask the gates. Raises :class:`DeliveryError` for a scene without cuts and
-    :class:`~anime_pipeline.media.errors.MediaError` for a take whose file is lost or damaged.
+    caller to ask the gates. A ``draft`` has another name and is no delivery. Raises :class:`DeliveryError`
+    for a scene without cuts and :class:`~anime_pipeline.media.errors.MediaError` for a take whose file is
+    lost or damaged.
     """
     key = str(SceneKey.parse(scene_key))
-    return deliver_film(session, settings, key, "reel", load_timeline(session, key), burn_subtitles)
+    return deliver_film(session, settings, key, "reel", load_timeline(session, key), burn_subtitles, draft)

@@ -127,6 +127,29 @@ def test_a_delivery_waits_for_its_gate_and_says_who_overrode_it(
     assert [(one["by"], one["reason"]) for one in kept.overrides] == [("Aki", "the client likes it")]
 
 
+def test_a_scene_is_delivered_as_its_reel_alone(studio: Studio, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gate of its episode is shut, and nothing of the episode is built or asked."""
+    asked: list[str] = []
+    monkeypatch.setattr(
+        "anime_pipeline.cli.production.run_jobs", lambda _, steps, *__: asked.extend(steps) or []
+    )
+    scene = f"{EPISODE}.s001"
+    (draft,) = told(run(studio.settings, "deliver", scene, "--draft", "--json"))
+    assert (asked, Path(draft["path"]).name) == ([], f"{scene}.draft.mp4")
+    assert studio.session.query(Delivery).count() == 0
+    (reel,) = told(run(studio.settings, "deliver", scene, "--json"))
+    assert asked == ["sync", f"assemble_scenes={scene}"]
+    assert (reel["scope_key"], Path(reel["path"]).name) == (scene, f"{scene}.mp4")
+    assert [(one.scope_key, one.kind) for one in studio.session.query(Delivery)] == [(scene, "reel")]
+    assert "a reel asks none" in " ".join(run(studio.settings, "deliver", scene).stdout.split())
+
+
+def test_a_cut_alone_is_no_film(studio: Studio) -> None:
+    refused = run(studio.settings, "deliver", f"{EPISODE}.s001.c0010")
+    assert refused.returncode == 1
+    assert f"anime-pipeline deliver {EPISODE}.s001" in refused.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
