@@ -12,6 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any, cast
 
 import dagster as dg
+from dagster._core.definitions.asset_checks.asset_check_evaluation import (
+    AssetCheckEvaluationTargetMaterializationData,
+)
 from dagster._core.execution.context.metadata_logging import (
     AssetMetadataHandle,
     OutputMetadataAccumulator,
@@ -59,25 +62,35 @@ def record_one_by_one(context: dg.OpExecutionContext, asset_key: str, batch: Bat
     Raises:
         dagster.Failure: when one has failed, naming all that have.
     """
-    for key, metadata in batch.finished.items():
-        version = batch.versions.get(key)
-        context.log_event(
-            dg.AssetMaterialization(
-                asset_key=asset_key,
-                partition=key,
-                metadata=metadata,
-                tags={"dagster/data_version": version} if version else None,
-            )
-        )
+    for event in materializations(asset_key, batch):
+        context.log_event(event)
     if batch.left:
         context.log.info(
             f"{len(batch.left)} cuts were not begun: the render hours ended, or an edit superseded them"
         )
-    if batch.failed:
-        _fail(batch)
+    require_all(batch)
 
 
-def _fail(batch: Batch) -> None:
+def materializations(asset_key: str, batch: Batch) -> Iterator[dg.AssetMaterialization]:
+    """An event for each finished partition."""
+    for key, metadata in batch.finished.items():
+        version = batch.versions.get(key)
+        yield dg.AssetMaterialization(
+            asset_key=asset_key,
+            partition=key,
+            metadata=metadata,
+            tags={"dagster/data_version": version} if version else None,
+        )
+
+
+def require_all(batch: Batch) -> None:
+    """Nothing, where no partition has failed.
+
+    Raises:
+        dagster.Failure: when one has failed, naming all that have.
+    """
+    if not batch.failed:
+        return
     lines = [f"{key}: {reason}" for key, reason in sorted(batch.failed.items())]
     raise dg.Failure(
         description=f"{len(batch.failed)} of {len(batch.failed) + len(batch.finished)} {batch.kind} failed\n"
@@ -138,8 +151,32 @@ class Outcome:
     metadata: Metadata = field(default_factory=dict)
 
 
+Looked = Mapping[str, AssetCheckEvaluationTargetMaterializationData]
+
+
+def looked_at(instance: dg.DagsterInstance, asset_key: dg.AssetKey, partitions: Collection[str]) -> Looked:
+    """The newest materialization of each partition, which is what a check of it has looked at.
+
+    An evaluation that names another one, or none, is outdated: Dagster's UI shows the check as missing.
+    """
+    newest = instance.event_log_storage.get_latest_storage_id_by_partition(
+        asset_key, dg.DagsterEventType.ASSET_MATERIALIZATION, set(partitions)
+    )
+    if not newest:
+        return {}
+    wanted = dg.AssetRecordsFilter(asset_key=asset_key, storage_ids=list(newest.values()))
+    records = instance.fetch_materializations(wanted, limit=len(newest)).records
+    return {
+        record.partition_key: AssetCheckEvaluationTargetMaterializationData(
+            storage_id=record.storage_id, run_id=record.run_id, timestamp=record.timestamp
+        )
+        for record in records
+        if record.partition_key is not None
+    }
+
+
 def check_evaluations(
-    spec: dg.AssetCheckSpec, outcomes: Sequence[Outcome], blocking: bool = False
+    spec: dg.AssetCheckSpec, outcomes: Sequence[Outcome], looked: Looked, blocking: bool = False
 ) -> list[dg.AssetCheckEvaluation]:
     """One evaluation per partition, since a check result of a range loses its partition.
 
@@ -150,6 +187,7 @@ def check_evaluations(
             asset_key=spec.asset_key,
             check_name=spec.name,
             passed=outcome.passed,
+            target_materialization_data=looked.get(outcome.partition),
             severity=dg.AssetCheckSeverity.ERROR if blocking else dg.AssetCheckSeverity.WARN,
             description=outcome.description,
             blocking=blocking,

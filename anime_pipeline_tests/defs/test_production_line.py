@@ -60,6 +60,32 @@ def test_a_batch_is_rendered_measured_checked_and_assembled(line: Line) -> None:
     assert line.recorded("scene_reels") == {f"{EPISODE}.s001"}
 
 
+def current_checks(line: Line, asset: str, check: str) -> set[str | None]:
+    """The partitions of which a check has looked at the newest record: those that the UI shows it of."""
+    key = dg.AssetCheckKey(dg.AssetKey(asset), check)
+    found = line.instance.event_log_storage.get_asset_check_partition_info([key])
+    return {one.partition_key for one in found if one.is_current and one.latest_materialization_storage_id}
+
+
+def test_the_ui_shows_the_checks_of_what_is_recorded_and_none_of_what_was(line: Line) -> None:
+    keys = produce(line, stills(5))
+    assert current_checks(line, "quality_metrics", "take_gate") == set(keys)
+    scattered = {"ops": {"measure_batch_takes": {"config": {"cut_keys": keys[::2]}}}}
+    assert line.execute("measure_batch", {}, scattered).success
+    assert current_checks(line, "quality_metrics", "take_gate") == set(keys)
+    for job, asset, scope in (
+        ("describe_projects", "projects", "tiny"),
+        ("describe_scenes", "scenes", f"{EPISODE}.s001"),
+        ("assemble_episodes", "episodes", EPISODE),
+    ):
+        assert line.run(job, [scope]).success
+        assert current_checks(line, asset, "phase_0_animatic") == {scope}
+    line.instance.report_runless_asset_event(
+        dg.AssetMaterialization(dg.AssetKey("quality_metrics"), partition=keys[0])
+    )
+    assert current_checks(line, "quality_metrics", "take_gate") == set(keys[1:])
+
+
 def test_frames_carry_what_the_ui_shows(line: Line) -> None:
     keys = produce(line, production())
     record = line.instance.get_latest_materialization_event(dg.AssetKey("frames"))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import dagster as dg
 
-from anime_pipeline.defs.partition_events import record_one_by_one
+from anime_pipeline.defs.partition_events import materializations, require_all
 from anime_pipeline.defs.quality import work
 from anime_pipeline.defs.quality.assets import quality_metrics
 from anime_pipeline.defs.quality.checks import cut_evaluations
@@ -28,11 +28,12 @@ def measure_batch_takes(
 @dg.op(out=dg.Out(dg.Nothing))
 def record_batch_scores(
     context: dg.OpExecutionContext, cut_keys: list[str], takes: list[int], studio: dg.ResourceParam[Studio]
-) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
+) -> Iterator[dg.AssetMaterialization | dg.AssetCheckEvaluation | dg.Output[None]]:
     """Judge each take, select the ones that pass, and record numbers and checks of each cut."""
     batch = work.judge(studio, cut_keys, takes)
-    yield from cut_evaluations(studio, cut_keys)
-    record_one_by_one(context, quality_metrics.key.to_user_string(), batch)
+    yield from materializations(quality_metrics.key.to_user_string(), batch)
+    yield from cut_evaluations(context.instance, studio, cut_keys)
+    require_all(batch)
     yield dg.Output(None)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import dagster as dg
 
-from anime_pipeline.defs.partition_events import Outcome, check_evaluations
+from anime_pipeline.defs.partition_events import Outcome, check_evaluations, looked_at
 from anime_pipeline.defs.partitions import CUTS
 from anime_pipeline.defs.quality.assets import quality_metrics
 from anime_pipeline.defs.studio import Studio
@@ -38,22 +38,26 @@ def cut_checks(
 ) -> Iterator[dg.AssetCheckEvaluation | dg.Output[None]]:
     """Every metric of every cut in the run, from the database."""
     selected = [spec for spec in (*CUT_CHECKS, TAKE_GATE) if spec.key in context.selected_asset_check_keys]
-    yield from cut_evaluations(studio, context.partition_keys, selected)
+    yield from cut_evaluations(context.instance, studio, context.partition_keys, selected)
     for spec in selected:
         yield dg.Output(None, output_name=spec.get_python_identifier())
 
 
 def cut_evaluations(
-    studio: Studio, cut_keys: Sequence[str], specs: Sequence[dg.AssetCheckSpec] = (*CUT_CHECKS, TAKE_GATE)
+    instance: dg.DagsterInstance,
+    studio: Studio,
+    cut_keys: Sequence[str],
+    specs: Sequence[dg.AssetCheckSpec] = (*CUT_CHECKS, TAKE_GATE),
 ) -> list[dg.AssetCheckEvaluation]:
     """What the checks of cuts say, from the database; nothing of a metric that a take's phase leaves open."""
     with studio.session() as session:
         scores = take_scores(session, list(standing_takes(session, cut_keys).values()))
+    looked = looked_at(instance, quality_metrics.key, cut_keys)
     by_cut = {take.cut_key: take for take in scores.values()}
     found: list[dg.AssetCheckEvaluation] = []
     for spec in specs:
         outcomes = (_cut_outcome(spec.name, key, by_cut.get(key)) for key in cut_keys)
-        found += check_evaluations(spec, [outcome for outcome in outcomes if outcome is not None])
+        found += check_evaluations(spec, [outcome for outcome in outcomes if outcome is not None], looked)
     return found
 
 

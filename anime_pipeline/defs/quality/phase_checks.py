@@ -13,7 +13,7 @@ import dagster as dg
 from sqlalchemy.orm import Session
 
 from anime_pipeline.defs.metadata import rows_table
-from anime_pipeline.defs.partition_events import Outcome, check_evaluations
+from anime_pipeline.defs.partition_events import Outcome, check_evaluations, looked_at
 from anime_pipeline.defs.partitions import EPISODES, PROJECTS, SCENES
 from anime_pipeline.defs.story.assets import episodes, projects, scenes
 from anime_pipeline.defs.studio import Studio
@@ -85,6 +85,7 @@ def _evaluations(
     binding: Mapping[str, Sequence[str]] | None = None,
 ) -> Evaluations:
     """Judge each partition of the run in the selected phases; ``binding`` are those that may block it."""
+    looked = looked_at(context.instance, specs[0].asset_key, context.partition_keys)
     for spec in specs:
         if spec.key not in context.selected_asset_check_keys:
             continue
@@ -94,7 +95,7 @@ def _evaluations(
                 metadata = _metadata(session, studio, verdict)
             outcome = Outcome(key, verdict.passed, verdict.said, metadata)
             blocks = spec.name in (binding or {}).get(key, ()) and not verdict.is_open
-            yield from check_evaluations(spec, [outcome], blocking=blocks)
+            yield from check_evaluations(spec, [outcome], looked, blocking=blocks)
         yield dg.Output(None, output_name=spec.get_python_identifier())
 
 
