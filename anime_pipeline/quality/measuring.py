@@ -18,6 +18,7 @@ from anime_pipeline.database.session import session_scope
 from anime_pipeline.media.errors import MediaError, UnreachableStoreError
 from anime_pipeline.media.film import iter_frames
 from anime_pipeline.media.store import MediaStore
+from anime_pipeline.quality.engines.media_contract import METRIC as CONTRACT
 from anime_pipeline.quality.engines.protocol import Provenance, Score, TakeFacts
 from anime_pipeline.quality.engines.registry import Resolved, resolve
 from anime_pipeline.quality.engines.stream import EngineStream
@@ -68,9 +69,12 @@ OnEvent = Callable[[MeasureEvent], None]
 
 @dataclass(frozen=True)
 class _Work:
+    """``known_damage``: nothing is measured but whether the take can be read that could not be for this."""
+
     take: TakeToMeasure
     phase: Phase
     needed: Resolved
+    known_damage: str | None = None
 
 
 def measure_takes(
@@ -80,8 +84,9 @@ def measure_takes(
 
     A metric that is stored with the same backend, version, weights and settings is not measured again; an
     unavailable one is, once it has become available. A take that is damaged or gone scores 0 in
-    media_contract and costs no other take; one that is not finished, that nothing is known of because the
-    media store or the disk does not answer, or whose recording fails, is reported as failed.
+    media_contract and costs no other take; it is read again each time, since its file may be back from a
+    backup, and recorded anew where that tells something else. One that is not finished, that nothing is known
+    of because the media store or the disk does not answer, or whose recording fails, is reported as failed.
 
     The session is read from, at the beginning. Each take is recorded in a short transaction of its own, so
     what is done stays done if this is interrupted; what the caller has not committed cannot be measured.
@@ -131,9 +136,14 @@ def _plan(
         own = phases[take.project_id]
         asked = metrics_asked(own, take.facts.kind, bool(take.facts.figures))
         resolved = resolve(asked, take.facts, settings.models_path)
-        needed = _needed(resolved, take.facts, stored.get(take.job_id, {}))
+        known = stored.get(take.job_id, {})
+        needed = _needed(resolved, take.facts, known)
+        phase = phase_of_take(own, take.facts.kind, take.facts.server_kind)
+        damage = known[CONTRACT].damage if CONTRACT in known else None
         if needed.engines or needed.unavailable:
-            work.append(_Work(take, phase_of_take(own, take.facts.kind, take.facts.server_kind), needed))
+            work.append(_Work(take, phase, _with_frames(needed, resolved) if damage else needed))
+        elif damage:
+            work.append(_Work(take, phase, _with_frames(needed, resolved), damage))
         else:
             done.append(MeasuredTake(take.job_id, take.cut_key, "unchanged"))
     return work, done
@@ -149,6 +159,7 @@ def _stored(session: Session, job_ids: Sequence[int]) -> dict[int, dict[str, Any
         Measurement.backend_version,
         Measurement.weights_sha256,
         Measurement.settings,
+        Measurement.details["broken"]["decodable"].astext.label("damage"),
     )
     found: dict[int, dict[str, Any]] = {}
     for row in session.execute(select(*columns).where(Measurement.job_id.in_(job_ids))):
@@ -171,6 +182,12 @@ def _needed(resolved: Resolved, facts: TakeFacts, stored: Mapping[str, Any]) -> 
         if not (row := stored.get(name)) or (row.state == "unavailable" and row.reason != score.reason)
     }
     return Resolved(tuple(engines), unavailable)
+
+
+def _with_frames(needed: Resolved, resolved: Resolved) -> Resolved:
+    """What is needed, and whatever is told by the frames of a take that could not be read."""
+    engines = [engine for engine in resolved.engines if engine in needed.engines or engine.reads_frames]
+    return Resolved(tuple(engines), needed.unavailable)
 
 
 def _same(row: Any, provenance: Provenance) -> bool:
@@ -232,13 +249,17 @@ def _feed(stream: EngineStream, take: TakeToMeasure, store: MediaStore) -> str |
                 stream.add(frame)
     except UnreachableStoreError:
         raise
-    except (MediaError, ValueError) as error:
+    except MediaError as error:
+        return f"{error}; once it is back from a backup: anime-pipeline measure {take.cut_key}"
+    except ValueError as error:
         return str(error)
     return None
 
 
 def _record(settings: Settings, work: _Work, scores: Mapping[str, Score]) -> MeasuredTake:
     take = work.take
+    if work.known_damage is not None and work.known_damage == _damage(scores):
+        return MeasuredTake(take.job_id, take.cut_key, "unchanged")
     try:
         with session_scope(settings) as session:
             record_scores(session, take.job_id, scores, work.phase)
@@ -246,3 +267,10 @@ def _record(settings: Settings, work: _Work, scores: Mapping[str, Score]) -> Mea
         reason = f"its scores could not be recorded: {error}"
         return MeasuredTake(take.job_id, take.cut_key, "failed", scores, reason)
     return MeasuredTake(take.job_id, take.cut_key, "measured", scores)
+
+
+def _damage(scores: Mapping[str, Score]) -> str | None:
+    """Why the take could not be read to its end, as its contract says it."""
+    broken: Any = scores[CONTRACT].details.get("broken", {}) if CONTRACT in scores else {}
+    damage: str | None = broken.get("decodable")
+    return damage

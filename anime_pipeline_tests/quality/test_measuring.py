@@ -167,6 +167,32 @@ def test_a_file_that_is_gone_from_the_store_fails(studio: Studio) -> None:
     assert stored(studio, job)["media_contract"].value == 0.0
 
 
+@pytest.mark.parametrize("how", ["gone", "cut short"])
+def test_a_file_that_is_back_from_a_backup_is_measured_again(studio: Studio, how: str) -> None:
+    key = studio.cut(10)
+    job = studio.take(key, GOOD)
+    film = _file(studio)
+    backup = film.read_bytes()
+    if how == "gone":
+        film.unlink()
+    else:
+        _cut_short(studio, job)
+    measure(studio, job)
+    rows = stored(studio, job)
+    assert f"anime-pipeline measure {key}" in rows["media_contract"].details["broken"]["decodable"]
+    before = {name: row.measured_at for name, row in rows.items()}
+    assert [take.outcome for take in measure(studio, job).takes] == ["unchanged"], "it is no better"
+    after = {name: row.measured_at for name, row in stored(studio, job).items()}
+    assert after == before, "nothing is written again"
+
+    film.write_bytes(backup)
+    assert [take.outcome for take in measure(studio, job).takes] == ["measured"]
+    rows = stored(studio, job)
+    assert (rows["media_contract"].value, rows["motion_smoothness"].state) == (1.0, "measured")
+    assert judge_cut(studio.session, key, "phase_0_animatic").verdict == "passed"
+    assert [take.outcome for take in measure(studio, job).takes] == ["unchanged"]
+
+
 def test_a_store_or_disk_that_does_not_answer_says_nothing_about_its_takes(
     studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
