@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -136,7 +136,8 @@ def _unsaved(template: Template, object_info: Mapping[str, Any]) -> Iterator[Fin
     graph = {key: {**node, "inputs": dict(node["inputs"])} for key, node in template.graph.items()}
     for target in template.sidecar.slots["output_prefix"]:
         graph[template.node_id(target.node)]["inputs"][target.input] = PREFIX_PLACEHOLDER
-    saving = [graph[key] for key in output_nodes(graph)]
+    taken = output_nodes(graph)
+    saving = [graph[key] for key in taken]
     known = [object_info.get(node["class_type"]) or {} for node in saving]
     if not any(one.get("output_node", True) for one in known):
         yield Finding(
@@ -150,6 +151,21 @@ def _unsaved(template: Template, object_info: Mapping[str, Any]) -> Iterator[Fin
                 "mistake",
                 f"node “{title_of(node)}” writes previews only, which the server removes when it starts",
                 "switch its save_output on",
+            )
+    yield from _ignored(graph, taken)
+
+
+def _ignored(graph: Graph, taken: Collection[str]) -> Iterator[Finding]:
+    """Nodes that save as well, and whose files nobody fetches."""
+    fetched = " and ".join(f"“{title_of(graph[key])}” (node {key})" for key in taken)
+    for key, node in graph.items():
+        saves = node["class_type"].startswith("Save") or "filename_prefix" in node["inputs"]
+        if fetched and saves and key not in taken and node["inputs"].get("save_output") is not False:
+            yield Finding(
+                "remark",
+                f"node “{title_of(node)}” (node {key}) saves too and gets no output_prefix: a take is what "
+                f"{fetched} saves, and these files stay on the server, ignored",
+                "take the node out, or name its filename_prefix under the slot output_prefix instead",
             )
 
 

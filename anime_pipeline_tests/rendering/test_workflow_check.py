@@ -12,7 +12,7 @@ import pytest
 from anime_pipeline.rendering.comfyui import ComfyClient
 from anime_pipeline.rendering.model_files import models_of
 from anime_pipeline.rendering.preflight import preflight
-from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary, read_template
+from anime_pipeline.rendering.templates import TemplateError, TemplateLibrary, read_template, title_of
 from anime_pipeline.rendering.workflow_check import add_workflow, check_workflow, origin_of
 from anime_pipeline.settings import Settings
 from anime_pipeline_tests.rendering.contexts import LIBRARY
@@ -91,6 +91,24 @@ def test_inputs_of_dynamic_combos_and_open_ended_nodes_are_no_mistakes(tmp_path:
     object_info["ImageAddNoise"]["input"]["required"]["mode"] = ["COMFY_DYNAMICCOMBO_V3", {}]
     graph["2"]["inputs"]["mode"] = "fine"
     assert findings(written(tmp_path, graph), object_info) == {"mistake": [], "remark": []}
+
+
+def test_a_second_node_that_saves_is_told_as_ignored(tmp_path: Path) -> None:
+    graph: Any = json.loads(json.dumps(GRAPH))
+    graph["4"] = {
+        "class_type": "SaveImage",
+        "inputs": {"images": ["1", 0], "filename_prefix": "canvas"},
+        "_meta": {"title": "Save Canvas"},
+    }
+    graph["5"] = {"class_type": "PreviewImage", "inputs": {"images": ["1", 0]}}
+    told = findings(written(tmp_path, graph))
+    saved = title_of(graph["3"])
+    assert told["mistake"] == []
+    (remark,) = told["remark"]
+    assert remark == (
+        "node “Save Canvas” (node 4) saves too and gets no output_prefix: a take is what "
+        f"“{saved}” (node 3) saves, and these files stay on the server, ignored"
+    )
 
 
 def test_what_would_be_rendered_for_nothing_is_a_mistake(tmp_path: Path) -> None:
