@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.orm import Session
 
 from anime_pipeline.cycle_collection import cycle_collection_paused
-from anime_pipeline.quality.gates import explain, judge_scope, latest_cut_verdicts
+from anime_pipeline.quality.gates import explain, judge_scope, latest_verdicts
 from anime_pipeline.rendering.staleness import cut_states
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.importer import compare
@@ -51,7 +51,7 @@ def test_large_questions_collect_no_cycles(settings: Settings, session: Session,
         "states": lambda: cut_states(session, settings, check_files=False),
         "judging": lambda: judge_scope(session, made.slug, PHASE),
         "explaining": lambda: explain(session, made.slug, PHASE),
-        "verdicts of cuts": lambda: latest_cut_verdicts(session, made.slug, PHASE),
+        "known verdicts": lambda: latest_verdicts(session, [made.slug], PHASE),
     }
     counted = {name: collected_by(ask) for name, ask in questions.items()}
     # Before and after the reading itself it is due; without a pause, hundreds of times.

@@ -125,4 +125,5 @@ def _move(move: Callable[[Session], ThresholdEdit], as_json: bool) -> None:
     whose = edit.project or "all projects"
     was = "the default" if edit.old is None else f"{edit.old:g}"
     is_ = "the default" if edit.new is None else f"{edit.new:g}"
-    out.print(f"{edit.gate_name} of {whose}: {was} → {is_}; anime-pipeline gates show judges by it.")
+    again = f"{edit.takes} {'take' if edit.takes == 1 else 'takes'} judged again"
+    out.print(f"{edit.gate_name} of {whose}: {was} → {is_}; {again}, anime-pipeline gates show judges by it.")

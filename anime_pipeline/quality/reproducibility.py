@@ -12,12 +12,13 @@ from anime_pipeline.quality.engines.protocol import Provenance, Score
 from anime_pipeline.quality.engines.registry import REPRODUCIBLE
 from anime_pipeline.quality.phases import load_phases, phase_of_take
 from anime_pipeline.quality.recording import record_scores
+from anime_pipeline.quality.scores import judge_takes
 
 BACKEND, VERSION = "second rendering", "1"
 
 
 def record_reproductions(session: Session, job_ids: Collection[int]) -> list[int]:
-    """Record the newest verdict on each of these takes: 1 where all pixels were the same, else 0.
+    """Record the newest verdict on each of these takes, 1 where all pixels were the same, else 0; judge them.
 
     A second rendering that did not come about says nothing, nor does one of a modified recipe. The job ids
     that got a score.
@@ -42,7 +43,9 @@ def record_reproductions(session: Session, job_ids: Collection[int]) -> list[int
     for take in takes:
         phase = phase_of_take(phases[take.project_id], take.kind, take.server_kind)
         record_scores(session, take.job_id, {REPRODUCIBLE: _score(newest[take.job_id])}, phase)
-    return sorted(take.job_id for take in takes)
+    recorded = sorted(take.job_id for take in takes)
+    judge_takes(session, recorded)
+    return recorded
 
 
 def _score(found: Reproduction) -> Score:

@@ -13,6 +13,7 @@ from anime_pipeline.database.models import Job, MeasureRequest
 from anime_pipeline.database.session import session_scope
 from anime_pipeline.quality.evidence import FINISHED
 from anime_pipeline.quality.measuring import MeasureReport, measure_takes
+from anime_pipeline.quality.scores import judge_takes
 from anime_pipeline.settings import Settings
 
 _ENDED = ("failed", "cancelled", "timeout")
@@ -43,7 +44,7 @@ def waiting_among(session: Session, job_ids: Collection[int]) -> set[int]:
 
 
 def measure_requested(settings: Settings) -> MeasureReport:
-    """Measure every finished take that someone wants measured, and drop the requests that this serves.
+    """Measure and judge every finished take that someone wants measured, and drop the requests it serves.
 
     A take whose scores could not be recorded keeps its request; one that failed or was cancelled loses it.
     """
@@ -51,6 +52,7 @@ def measure_requested(settings: Settings) -> MeasureReport:
         job_ids = list(takes_to_measure(session))
         report = measure_takes(session, settings, job_ids)
         served = [take.job_id for take in report.takes if take.outcome != "failed"]
+        judge_takes(session, served)
         ended = select(Job.id).where(Job.status.in_(_ENDED))
         session.execute(
             delete(MeasureRequest).where(MeasureRequest.job_id.in_(served) | MeasureRequest.job_id.in_(ended))

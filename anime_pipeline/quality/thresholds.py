@@ -1,7 +1,9 @@
 """Moving a threshold: every verdict follows at once, nothing is measured again, and who did it is kept.
 
-Verdicts read thresholds when they judge. The copies of scores that earlier clients read (quality_scores)
-carry theirs with them, so an edit rewrites those of its gate in one statement. Nothing here commits.
+Verdicts read thresholds when they judge. Lists of takes and cuts read the newest stored verdict, so an edit
+judges the takes again that may come out otherwise. The copies of scores that earlier clients read
+(quality_scores) carry their thresholds with them, so it rewrites those of its gate in one statement. Nothing
+here commits.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from anime_pipeline.quality.decisions import DecisionError, checked_name
 from anime_pipeline.quality.errors import UnknownScopeError
 from anime_pipeline.quality.evidence import FRESH
 from anime_pipeline.quality.phases import CUTS_GATE, PASS_RATE_GATE
+from anime_pipeline.quality.rejudging import rejudge_takes
 from anime_pipeline.quality.score_copies import rewrite_score_copies
 
 
@@ -52,13 +55,17 @@ class GateSetting:
 
 @dataclass(frozen=True)
 class ThresholdEdit:
-    """What an edit did. ``new`` None: the default decides again. ``scores`` is how many copies it rewrote."""
+    """What an edit did. ``new`` None: the default decides again.
+
+    ``scores`` is how many copies it rewrote, ``takes`` how many takes were judged again.
+    """
 
     project: str | None
     gate_name: str
     old: float | None
     new: float | None
     scores: int
+    takes: int = 0
 
 
 @dataclass(frozen=True)
@@ -119,7 +126,7 @@ def set_threshold(
                 index_elements=["project_id", "gate_name"], set_={"threshold_value": checked}
             )
         )
-    return _logged(session, project, project_id, gate_name, old, checked, name, reason)
+    return _logged(session, project, project_id, gate, old, checked, name, reason)
 
 
 def unset_threshold(
@@ -128,7 +135,7 @@ def unset_threshold(
     """Take a project's own threshold away, so that the default decides again. Raises as setting does."""
     name = checked_name(by)
     project_id = _project_id(session, project)
-    _locked_gate(session, gate_name)
+    gate = _locked_gate(session, gate_name)
     old = _own_thresholds(session, project_id).get(gate_name)
     if old is None:
         raise DecisionError(
@@ -139,7 +146,7 @@ def unset_threshold(
             GateThreshold.project_id == project_id, GateThreshold.gate_name == gate_name
         )
     )
-    return _logged(session, project, project_id, gate_name, old, None, name, reason)
+    return _logged(session, project, project_id, gate, old, None, name, reason)
 
 
 def threshold_log(session: Session, project: str | None = None) -> list[LoggedChange]:
@@ -160,12 +167,13 @@ def _logged(
     session: Session,
     project: str | None,
     project_id: int | None,
-    gate_name: str,
+    gate: QualityGate,
     old: float | None,
     new: float | None,
     by: str,
     reason: str | None,
 ) -> ThresholdEdit:
+    gate_name = gate.gate_name
     if old == new:
         return ThresholdEdit(project, gate_name, old, new, 0)
     session.add(
@@ -176,7 +184,9 @@ def _logged(
     )  # fmt: skip
     session.flush()
     scores = rewrite_score_copies(session, gate_name, project_id)
-    return ThresholdEdit(project, gate_name, old, new, scores)
+    before, after = (gate.threshold_value if value is None else value for value in (old, new))
+    takes = rejudge_takes(session, gate_name, before, after, project_id)
+    return ThresholdEdit(project, gate_name, old, new, scores, takes)
 
 
 def _locked_gate(session: Session, gate_name: str) -> QualityGate:

@@ -18,6 +18,8 @@ from anime_pipeline.database.models import (
     Scene,
     SceneCharacter,
 )
+from anime_pipeline.quality.gates import latest_verdicts
+from anime_pipeline.quality.phases import PHASES
 from anime_pipeline.story.crosschecks import BACKGROUND_KEY
 from anime_pipeline.story.keys import EpisodeKey, SceneKey
 from anime_pipeline.story.pictures import stored_sha256
@@ -71,6 +73,9 @@ class VerdictView(Model):
     verdict: str = Field(examples=["passed"])
     reason: str
     created_at: Utc
+    stale: bool = Field(
+        False, description="Of a scene: a take, a measurement or a threshold has changed since it was judged."
+    )
 
 
 class CutView(Model):
@@ -282,8 +287,10 @@ def _take(row: Any) -> TakeView:
     )
 
 
-def _verdict(row: Any) -> VerdictView:
-    return VerdictView(phase=row.phase, verdict=row.verdict, reason=row.reason, created_at=row.created_at)
+def _verdict(row: Any, stale: bool = False) -> VerdictView:
+    return VerdictView(
+        phase=row.phase, verdict=row.verdict, reason=row.reason, created_at=row.created_at, stale=stale
+    )
 
 
 def _scene(
@@ -339,17 +346,10 @@ def _cast(session: Session, scene_ids: Sequence[int]) -> dict[int | None, list[C
 
 
 def _scene_verdicts(session: Session, keys: Sequence[str]) -> dict[str, list[VerdictView]]:
-    rows = session.execute(
-        text("""
-            SELECT DISTINCT ON (scope_key, phase) scope_key, phase, verdict, reason, created_at
-            FROM studio.gate_verdicts WHERE scope_key = ANY(:keys) AND scope = 'scene'
-            ORDER BY scope_key, phase, id DESC
-        """),
-        {"keys": list(keys)},
-    )
     found: dict[str, list[VerdictView]] = {}
-    for row in rows:
-        found.setdefault(row.scope_key, []).append(_verdict(row))
+    for phase in PHASES:
+        for key, row in latest_verdicts(session, keys, phase).items():
+            found.setdefault(key, []).append(_verdict(row, row.stale))
     return found
 
 

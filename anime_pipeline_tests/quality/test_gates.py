@@ -26,8 +26,8 @@ from anime_pipeline.quality.gates import (
     judge_cuts,
     judge_jobs,
     judge_scope,
-    latest_cut_verdicts,
     latest_verdict,
+    latest_verdicts,
     require_gate,
 )
 from anime_pipeline.quality.scores import judge_takes, require_binding_gates, require_same_gates
@@ -378,9 +378,36 @@ def test_explaining_shows_each_cut_and_keeps_nothing(studio: Studio) -> None:
 def test_cut_verdicts_of_a_scope_are_found_together(studio: Studio) -> None:
     keys = list(episode(studio))
     judge_cuts(studio.session, keys[:3], ANIMATIC)
-    found = latest_cut_verdicts(studio.session, EPISODE, ANIMATIC)
+    found = latest_verdicts(studio.session, keys, ANIMATIC)
     assert list(found) == keys[:3]
     assert not any(verdict.stale for verdict in found.values())
+
+
+def test_stored_verdicts_of_scenes_are_told_stale_together(studio: Studio) -> None:
+    episode(studio)
+    key = studio.cut(10, scene=2)
+    studio.measured(studio.take(key))
+    scenes = [f"{EPISODE}.s001", f"{EPISODE}.s002"]
+    for scene in scenes:
+        judge_scope(studio.session, scene, ANIMATIC)
+
+    def stale() -> dict[str, bool]:
+        found = latest_verdicts(studio.session, [*scenes, f"{EPISODE}.s003"], ANIMATIC)
+        assert found == {scene: latest_verdict(studio.session, scene, ANIMATIC) for scene in scenes}
+        return {scene: verdict.stale for scene, verdict in found.items()}
+
+    assert stale() == dict.fromkeys(scenes, False)
+    studio.measured(studio.take(key), motion_smoothness=0.5)
+    assert stale() == {scenes[0]: False, scenes[1]: True}
+    # The one take of the second scene is measured as most of it are, though most of both are not.
+    studio.session.query(Measurement).filter(
+        Measurement.job_id == judge_cut(studio.session, key, ANIMATIC).job_id
+    ).update({"backend": "amt-s"})
+    studio.session.commit()
+    judge_scope(studio.session, scenes[1], ANIMATIC)
+    assert stale() == dict.fromkeys(scenes, False)
+    set_threshold(studio, "motion_smoothness_minimum", 0.2)
+    assert stale() == dict.fromkeys(scenes, True)
 
 
 def test_judging_takes_the_same_queries_for_five_cuts_as_for_twenty(studio: Studio) -> None:

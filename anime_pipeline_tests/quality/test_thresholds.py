@@ -10,14 +10,16 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from anime_pipeline.database.models import Measurement, QualityScore
+from anime_pipeline.database.models import GateVerdict, Measurement, QualityScore
 from anime_pipeline.quality.decisions import DecisionError
 from anime_pipeline.quality.engines.protocol import Provenance, Score
 from anime_pipeline.quality.errors import UnknownScopeError
 from anime_pipeline.quality.gates import judge_scope
 from anime_pipeline.quality.phases import load_phases, phase_of_take
 from anime_pipeline.quality.recording import record_scores
+from anime_pipeline.quality.scores import judge_takes
 from anime_pipeline.quality.thresholds import list_thresholds, set_threshold, threshold_log, unset_threshold
+from anime_pipeline.rendering.takes import list_takes
 from anime_pipeline_tests.quality.studio import EPISODE, SLUG, Studio
 
 ANIMATIC = "phase_0_animatic"
@@ -78,6 +80,28 @@ def test_the_default_moves_every_project_without_a_threshold_of_its_own(studio: 
     (found,) = [one for one in list_thresholds(studio.session, SLUG) if one.gate_name == SMOOTH]
     assert (found.default, found.own, found.value) == (0.99, 0.9, 0.9)
     assert (ANIMATIC, "motion_smoothness") in found.asked
+
+
+def test_the_stored_verdicts_of_takes_follow_where_they_come_out_otherwise(studio: Studio) -> None:
+    jerky, smooth = recorded(studio, 10), recorded(studio, 20, motion_smoothness=0.99)
+    never = recorded(studio, 30)
+    judge_takes(studio.session, [jerky, smooth])
+
+    def stored() -> dict[int, str | None]:
+        keys = [f"{EPISODE}.s001.c{number:04}" for number in (10, 20, 30)]
+        return {take.job_id: take.verdict for take in list_takes(studio.session, keys)}
+
+    assert stored() == {jerky: "passed", smooth: "passed", never: None}
+    kept = studio.session.query(GateVerdict).count()
+    assert set_threshold(studio.session, SLUG, SMOOTH, 0.97, "Mo").takes == 1
+    assert stored() == {jerky: "failed", smooth: "passed", never: None}
+    assert studio.session.query(GateVerdict).count() == kept + 1
+    assert set_threshold(studio.session, None, SMOOTH, 0.9, "Mo").takes == 0, "the project has its own"
+    assert unset_threshold(studio.session, SLUG, SMOOTH, "Mo").takes == 1
+    assert stored()[jerky] == "passed"
+    assert set_threshold(studio.session, None, SMOOTH, 0.995, "Mo").takes == 2
+    assert stored() == {jerky: "failed", smooth: "failed", never: None}
+    assert set_threshold(studio.session, SLUG, "phase_cuts_minimum", 1, "Mo").takes == 0
 
 
 def test_a_copy_follows_the_phase_its_take_was_made_for(studio: Studio) -> None:

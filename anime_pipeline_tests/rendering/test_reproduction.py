@@ -199,6 +199,8 @@ def test_the_verdict_is_the_metric_reproducible(studio: Studio, monkeypatch: pyt
         (first, 1.0, "identical"),
         (second, 0.0, "equal_within_2"),
     ]
+    judged = studio.query("SELECT job_id, verdict, missing FROM studio.gate_verdicts ORDER BY job_id")
+    assert [row.job_id for row in judged] == [first, second], "verdicts follow what is recorded"
 
 
 def test_only_a_finished_take_can_be_rendered_again(studio: Studio) -> None:

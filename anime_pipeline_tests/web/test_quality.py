@@ -69,6 +69,8 @@ def test_a_job_is_measured_on_demand_and_says_what_it_lacks(tiny: Studio, api: h
     contract = next(one for one in after["scores"] if one["metric_name"] == "media_contract")
     assert (contract["state"], contract["score_value"], contract["passed"]) == ("measured", 1.0, True)
     assert sent(api, "GET", f"/quality/{job_id}", 200) == after
+    [kept] = tiny.query(f"SELECT verdict FROM studio.gate_verdicts WHERE job_id = {job_id}")
+    assert kept.verdict == after["verdict"], "lists of takes show what is kept"
 
 
 def test_what_cannot_be_measured_has_its_reason(tiny: Studio, api: httpx.Client) -> None:

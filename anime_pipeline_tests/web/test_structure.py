@@ -11,6 +11,10 @@ import pytest
 import yaml
 
 from anime_pipeline.database.session import session_scope
+from anime_pipeline.quality.gates import judge_scope
+from anime_pipeline.quality.measuring import measure_takes
+from anime_pipeline.quality.scores import judge_takes
+from anime_pipeline.quality.thresholds import set_threshold, unset_threshold
 from anime_pipeline.story.importer import compare
 from anime_pipeline.story.reader import read_production
 from anime_pipeline_tests.rendering.studio import Studio
@@ -49,6 +53,32 @@ def test_scenes_are_shown_with_cuts_cast_takes_verdicts_and_durations(
     assert (first["take"]["take_number"], first["take"]["server_kind"]) == (1, "preview")
     assert first["lines"] == [{"speaker": "Mika", "text": "rain again"}]
     assert api.get(first["take"]["media_url"]).status_code == 200
+
+
+def test_verdicts_are_shown_as_a_moved_threshold_leaves_them(tiny: Studio, api: httpx.Client) -> None:
+    tiny.render()
+    jobs = [row.job_id for row in tiny.query("SELECT job_id FROM studio.takes")]
+    with session_scope(tiny.settings) as session:
+        measure_takes(session, tiny.settings, jobs)
+    with session_scope(tiny.settings) as session:
+        judge_takes(session, jobs)
+        judge_scope(session, "tiny.e01.s001", "phase_0_animatic")
+
+    def shown() -> tuple[list[str], list[bool]]:
+        [scene] = sent(api, "GET", f"/episodes/{ids(tiny)[1]}/scenes", 200)["items"]
+        return (
+            [cut["verdict"]["verdict"] for cut in scene["cuts"]],
+            [verdict["stale"] for verdict in scene["verdicts"]],
+        )
+
+    before = shown()
+    assert before[1] == [False]
+    with session_scope(tiny.settings) as session:
+        set_threshold(session, "tiny", "media_contract_minimum", 1.5, "Mo")
+    assert shown() == (["failed"] * 4, [True])
+    with session_scope(tiny.settings) as session:
+        unset_threshold(session, "tiny", "media_contract_minimum", "Mo")
+    assert shown() == before
 
 
 def test_what_is_made_over_the_api_is_what_an_import_would_have_made(tiny: Studio, api: httpx.Client) -> None:

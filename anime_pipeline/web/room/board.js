@@ -39,6 +39,13 @@ function newCard(cut, open) {
   return button;
 }
 
+/** A scene's verdict; one that is stale is named, and coloured neither passed nor failed. */
+function verdictPill({ phase, verdict, reason, stale }) {
+  return stale
+    ? phasePill(phase, "stale", `${verdict}, before a take, a measurement or a threshold changed: ${reason}`, ", stale")
+    : phasePill(phase, verdict, reason);
+}
+
 let cards = new Map(); // by what they show: a card that shows the same stays, with its picture
 
 /** Words in place of the scenes. */
@@ -66,7 +73,7 @@ export function draw(board, scenes, filter, open, play) {
         make("button", { onclick: () => play(scene), title: "Play the scene through", id: `play-${scene.id}` }, "▶ Play"),
         make("span", { className: "quiet" }, `${where} — ${scene.seconds.toFixed(1)} s`),
         // Most scenes have too few cuts for a verdict of their own; that they are incomplete says nothing.
-        ...scene.verdicts.filter((one) => one.verdict !== "incomplete").map((one) => phasePill(one.phase, one.verdict, one.reason))),
+        ...scene.verdicts.filter((one) => one.verdict !== "incomplete").map(verdictPill)),
       make("div", { className: "cuts" }, ...cuts.map(card)),
     );
   }).filter(Boolean);

@@ -41,24 +41,12 @@ async function openEpisode() {
   await refresh();
 }
 
-/** How the gates stand, and by them the cuts: the verdict that comes with a cut may be older than a threshold. */
 async function showGates() {
   const { episode, scenes } = state;
   const gates = await Promise.all(PHASES.map((phase) => read(`/api/anime/gates/${episode.episode_key}/${phase}`)));
   if (state.scenes !== scenes) return;
-  for (const cut of allCuts()) cut.verdict = judgedNow(cut, gates.find((gate) => gate.phase === cut.verdict?.phase));
-  redraw();
   at("gates").replaceChildren(...gates.filter((gate) => gate.cuts_total).map((gate) =>
     phasePill(gate.phase, gate.state, gate.reason, ` ${gate.cuts_passed}/${gate.cuts_total}`)));
-}
-
-function judgedNow({ cut_key, take, verdict }, gate) {
-  if (!gate) return verdict;
-  const failing = gate.failing.filter((one) => one.job_id === take.job_id).map((one) => one.metric);
-  if (failing.length) return { ...verdict, verdict: "failed", reason: `the take fails ${failing.join(", ")}` };
-  if (verdict.verdict !== "failed") return verdict;
-  const lacks = gate.missing.some((one) => one.cut_keys.includes(cut_key));
-  return { ...verdict, verdict: lacks ? "incomplete" : "passed", reason: "judged by the thresholds of now" };
 }
 
 function redraw() {
@@ -105,7 +93,7 @@ async function refresh() {
   const scenes = await readAll(`/api/anime/episodes/${episode.id}/scenes`);
   if (state.episode !== episode) return;
   state.scenes = scenes.sort((one, other) => one.number - other.number);
-  if (!at("board").querySelector("section")) redraw(); // later ones wait for the gates, or cards would change twice
+  redraw();
   await Promise.all([showGates(), lookAgain()]);
 }
 
