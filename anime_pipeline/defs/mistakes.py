@@ -24,4 +24,4 @@ def in_words(shown: Mapping[str, dg.MetadataValue] | None = None) -> Iterator[No
 
 def said(error: UserError) -> str:
     """A mistake and what mends it."""
-    return f"{error} To mend it: {error.remedy}" if error.remedy else str(error)
+    return f"{str(error).rstrip('.')}. To mend it: {error.remedy}" if error.remedy else str(error)

@@ -101,6 +101,8 @@ def test_frames_carry_what_the_ui_shows(line: Line) -> None:
     assert scores.asset_materialization is not None
     shown = scores.asset_materialization.metadata
     assert isinstance(shown["motion_smoothness"].value, float)
+    assert [*shown][:2] == ["verdict", "selection"], "what was decided is read first"
+    assert [*shown][-1] == "per_frame", "a table as long as the film hides what follows"
     assert isinstance(shown["per_frame"], dg.TableMetadataValue)
     assert len(shown["per_frame"].records) == 6
     assert "data:image/webp;base64," in str(shown["per_frame_plot"].value)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 import dagster as dg
+from pydantic import Field
 
 from anime_pipeline.defs.partition_events import materializations, require_all
 from anime_pipeline.defs.quality import work
@@ -14,7 +15,9 @@ from anime_pipeline.defs.studio import Studio
 class CutsToMeasure(dg.Config):
     """Cuts whose finished takes are measured and judged."""
 
-    cut_keys: list[str]
+    cut_keys: list[str] = Field(
+        description="Cuts to measure, as anime-pipeline status lists them: lantern-post.e01.s001.c0010."
+    )
 
 
 @dg.op(pool="gpu", out={"cut_keys": dg.Out(), "takes": dg.Out()})

@@ -106,9 +106,11 @@ def _metadata(session: Session, studio: Studio, verdict: Verdict) -> dict[str, d
         "cuts_passed": dg.MetadataValue.int(verdict.cuts_passed),
         "cuts_failed": dg.MetadataValue.int(verdict.cuts_failed),
         "cuts_unmeasured": dg.MetadataValue.int(verdict.cuts_unmeasured),
-        "failing": rows_table([_failing_row(entry) for entry in verdict.failing[:SHOWN_ROWS]]),
-        "missing": rows_table([_missing_row(entry) for entry in verdict.missing[:SHOWN_ROWS]]),
     }
+    if verdict.failing:
+        metadata["failing"] = rows_table([_failing_row(entry) for entry in verdict.failing[:SHOWN_ROWS]])
+    if verdict.missing:
+        metadata["missing"] = rows_table([_missing_row(entry) for entry in verdict.missing[:SHOWN_ROWS]])
     if verdict.pass_rate is not None:
         metadata["pass_rate"] = dg.MetadataValue.float(verdict.pass_rate)
     if verdict.failing:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import dagster as dg
 
@@ -46,10 +46,18 @@ def judge(studio: Studio, cut_keys: Sequence[str], takes: Sequence[int]) -> Batc
         reasons = reasons_of_selection(session, studio.settings, cut_keys)
     with studio.session() as session:  # by itself, so that the verdicts stand whatever comes of it
         answers = answer_failures(session, studio.settings, cut_keys)
-    finished = {take.cut_key: _scores_metadata(take, reasons) for take in scores.values()}
-    for answer in (answer for answer in answers if answer.cut_key in finished):
+    answered: dict[str, dict[str, dg.MetadataValue]] = {}
+    for answer in answers:
         said = answer.reason if answer.job_id is None else f"take {answer.job_id}: {answer.reason}"
-        finished[answer.cut_key][answer.outcome] = dg.MetadataValue.text(said)
+        answered.setdefault(answer.cut_key, {})[answer.outcome] = dg.MetadataValue.text(said)
+    finished = {
+        take.cut_key: {
+            **_decided(take, reasons[take.cut_key]),
+            **answered.get(take.cut_key, {}),
+            **_scores_metadata(take),
+        }
+        for take in scores.values()
+    }
     failed = {
         key: "could not be measured"
         if key in standing
@@ -60,7 +68,15 @@ def judge(studio: Studio, cut_keys: Sequence[str], takes: Sequence[int]) -> Batc
     return Batch(finished, failed)
 
 
-def _scores_metadata(take: TakeScores, reasons: Mapping[str, str]) -> dict[str, dg.MetadataValue]:
+def _decided(take: TakeScores, selection: str) -> dict[str, dg.MetadataValue]:
+    return {
+        "verdict": dg.MetadataValue.text(f"{take.phase} {take.verdict.verdict}: {take.verdict.reason}"),
+        "selection": dg.MetadataValue.text(selection),
+    }
+
+
+def _scores_metadata(take: TakeScores) -> dict[str, dg.MetadataValue]:
+    """The numbers; what is as long as the film comes last, or a director would scroll past it."""
     metadata: dict[str, dg.MetadataValue] = {
         score.metric: dg.MetadataValue.float(score.value) for score in take.scores if score.value is not None
     }
@@ -70,12 +86,10 @@ def _scores_metadata(take: TakeScores, reasons: Mapping[str, str]) -> dict[str, 
             "\n".join(f"- **{score.metric}** {score.said}" for score in unmeasured)
         )
     columns = {score.metric: score.per_frame for score in take.scores if len(score.per_frame) > 1}
-    if columns:
-        metadata["per_frame"] = per_frame_table(columns)
-        metadata["per_frame_plot"] = per_frame_plot(columns)
     worst = {score.metric: score.worst_frame for score in take.scores if score.metric in columns}
     if lines := [f"- **{metric}** frame {at[0]}: {at[1]:.4f}" for metric, at in worst.items() if at]:
         metadata["worst_frames"] = dg.MetadataValue.md("\n".join(lines))
-    metadata["selection"] = dg.MetadataValue.text(reasons[take.cut_key])
-    metadata["verdict"] = dg.MetadataValue.text(f"{take.phase} {take.verdict.verdict}: {take.verdict.reason}")
+    if columns:
+        metadata["per_frame_plot"] = per_frame_plot(columns)
+        metadata["per_frame"] = per_frame_table(columns)
     return metadata

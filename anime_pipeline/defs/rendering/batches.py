@@ -15,8 +15,14 @@ from anime_pipeline.rendering.planning import PlannedCut
 class CutsToRender(dg.Config):
     """Cuts whose takes are planned and rendered, and takes (job ids) that wait in the queue already."""
 
-    cut_keys: list[str] = Field(default_factory=list)
-    job_ids: list[int] = Field(default_factory=list)
+    cut_keys: list[str] = Field(
+        default_factory=list,
+        description="Cuts to render, as anime-pipeline status lists them: lantern-post.e01.s001.c0010.",
+    )
+    job_ids: list[int] = Field(
+        default_factory=list,
+        description="Waiting takes, by the job that anime-pipeline queue list shows; others are left out.",
+    )
 
 
 @dg.op

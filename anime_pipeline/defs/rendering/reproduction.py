@@ -1,6 +1,7 @@
 """The job ``reproduce_takes``: renders finished takes again and records whether the same pixels came out."""
 
 import dagster as dg
+from pydantic import Field
 
 from anime_pipeline.defs.metadata import rows_table
 from anime_pipeline.defs.mistakes import in_words
@@ -12,7 +13,9 @@ from anime_pipeline.rendering.reproduction import reproduce
 class TakesToReproduce(dg.Config):
     """The takes to render again."""
 
-    job_ids: list[int]
+    job_ids: list[int] = Field(
+        description="Finished takes, by the job that anime-pipeline takes list CUT shows."
+    )
 
 
 @dg.op(pool="comfyui")

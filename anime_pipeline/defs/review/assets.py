@@ -3,6 +3,7 @@
 from datetime import datetime, timezone
 
 import dagster as dg
+from pydantic import Field
 
 from anime_pipeline.defs.mistakes import in_words
 from anime_pipeline.defs.studio import Studio
@@ -12,9 +13,9 @@ from anime_pipeline.settings import get_settings
 
 
 class ReportedDay(dg.Config):
-    """The day to report, as 2026-11-22 or today; empty: the last whole one."""
+    """The day to report."""
 
-    day: str = ""
+    day: str = Field(default="", description="As 2026-11-22, or today; empty: the last whole day.")
 
 
 @dg.asset(group_name="review", owners=["team:review"], kinds={"postgres", "markdown"}, code_version="1")
