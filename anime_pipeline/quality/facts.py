@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -18,7 +18,6 @@ from anime_pipeline.database.models import (
     MediaFile,
     ProjectProfile,
     RenderAttempt,
-    StoryBible,
     Take,
     TakeMedia,
 )
@@ -26,7 +25,8 @@ from anime_pipeline.quality.calibrations import identity_of, newest_calibrations
 from anime_pipeline.quality.engines.protocol import TakeFacts
 from anime_pipeline.quality.evidence import FRESH
 from anime_pipeline.quality.references import EnrolledFace, load_enrolled, references_sha256, stacked
-from anime_pipeline.story.context import CutKind
+from anime_pipeline.story.context import Bible, CutKind
+from anime_pipeline.story.loader import load_bibles
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def load_takes(session: Session, job_ids: Collection[int]) -> list[TakeToMeasure
     seconds = _seconds(session, wanted)
     project_ids = {profile.project_id for _, _, profile, _, _ in rows}
     character_ids = {id_ for _, _, _, cut, _ in rows for id_ in cut.character_ids or ()}
-    palettes = _palettes(session, project_ids)
+    bibles = load_bibles(session, project_ids)
     names = _names(session, character_ids)
     faces = load_enrolled(session, project_ids, character_ids)
     calibrations = newest_calibrations(session, project_ids)
@@ -81,7 +81,7 @@ def load_takes(session: Session, job_ids: Collection[int]) -> list[TakeToMeasure
             width=(params.width if params else None) or project.width,
             height=(params.height if params else None) or project.height,
             file_fps=files[0].fps if len(files) == 1 else None,
-            palette=palettes.get(profile.project_id, {}),
+            palette=_palette(bibles.get(profile.project_id)),
             motion_expected=profile.kind != "still",
             generation_seconds=seconds.get(take.job_id),
             server_kind=take.server_kind,
@@ -141,17 +141,8 @@ def _seconds(session: Session, job_ids: Sequence[int]) -> dict[int, float]:
     return {job_id: seconds for job_id, seconds in rows if seconds is not None}
 
 
-def _palettes(session: Session, project_ids: Collection[int]) -> dict[int, dict[str, str]]:
-    rows = session.execute(
-        select(StoryBible.project_id, StoryBible.color_palette)
-        .where(StoryBible.project_id.in_(project_ids))
-        .order_by(StoryBible.version)
-    )
-    return {project_id: _colours(palette or {}) for project_id, palette in rows if project_id is not None}
-
-
-def _colours(palette: dict[str, Any]) -> dict[str, str]:
-    return {str(name): str(colour) for name, colour in palette.items()}
+def _palette(bible: Bible | None) -> dict[str, str]:
+    return {name: str(colour) for name, colour in bible.color_palette.items()} if bible else {}
 
 
 def _pictures(faces: Sequence[EnrolledFace]) -> dict[str, tuple[str, ...]]:

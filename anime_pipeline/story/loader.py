@@ -50,7 +50,7 @@ def load_cut_contexts(session: Session, cut_keys: Collection[str]) -> dict[str, 
     if missing:
         listed = ", ".join(missing[:10]) + (" …" if len(missing) > 10 else "")
         raise StoryError(f"There is no cut {listed}.", "anime-pipeline status lists the cuts")
-    bibles = _load_bibles(session, {row.project_id for row in rows.values()})
+    bibles = load_bibles(session, {row.project_id for row in rows.values()})
     parts = _load_parts(session, {row.scene_id for row in rows.values()})
     directions = standing_directions(session, [row.cut_id for row in rows.values()])
     return {
@@ -100,9 +100,11 @@ def _cuts_query(cut_keys: Collection[str]) -> Any:
     )
 
 
-def _load_bibles(session: Session, project_ids: Iterable[int]) -> dict[int, Bible]:
+def load_bibles(session: Session, project_ids: Iterable[int]) -> dict[int, Bible]:
+    """The newest bible of each of these projects that has one."""
     query = select(StoryBible).where(StoryBible.project_id.in_(list(project_ids)))
-    by_version = session.scalars(query.order_by(StoryBible.version.nulls_first()))
+    query = query.order_by(StoryBible.version.nulls_first()).execution_options(populate_existing=True)
+    by_version = session.scalars(query)
     newest = {bible.project_id: bible for bible in by_version}
     return {project_id: _bible(bible) for project_id, bible in newest.items() if project_id is not None}
 
@@ -112,7 +114,7 @@ def _bible(stored: StoryBible) -> Bible:
     return Bible(
         version=stored.version or 0,
         art_style=stored.art_style_description or "",
-        color_palette=dict(sorted((stored.color_palette or {}).items())),
+        color_palette=dict(sorted(palette_of(stored).items())),
         character_design_rules=stored.character_design_rules or "",
         world_building_notes=stored.world_building_notes or "",
         negative_prompt=requirements.get(NEGATIVE_KEY) or "",
@@ -121,6 +123,14 @@ def _bible(stored: StoryBible) -> Bible:
         shading_style=stored.shading_style or "",
         mood_keywords=tuple(stored.mood_keywords or ()),
     )
+
+
+def palette_of(bible: StoryBible) -> dict[str, Any]:
+    """Its colours by name. An earlier client may have stored a list: its colours are named by themselves."""
+    stored: Any = bible.color_palette or {}
+    if isinstance(stored, dict):
+        return stored
+    return {str(colour): colour for colour in (stored if isinstance(stored, list) else [stored])}
 
 
 def _load_parts(session: Session, scene_ids: Iterable[int]) -> dict[int, Present]:

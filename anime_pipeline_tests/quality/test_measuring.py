@@ -5,10 +5,11 @@ other; what cannot be measured says why; a metric is measured again only when it
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, null
 from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import Measurement, QualityGate, QualityScore, StoryBible
@@ -102,6 +103,31 @@ def test_an_edited_palette_measures_the_palette_alone_again(studio: Studio) -> N
     assert (
         studio.session.query(QualityScore).filter_by(job_id=job, metric_name="palette_adherence").count() == 1
     )
+
+
+@pytest.mark.parametrize(
+    ("palette", "state", "reason"),
+    [
+        (["#1f6f8b", "#ffcc66"], "measured", None),
+        ([{"name": "sea"}], "not_measurable", "which is no colour as #rrggbb"),
+        ("sea and sand", "not_measurable", "'sea and sand', which is no colour as #rrggbb"),
+    ],
+)
+def test_a_palette_as_earlier_clients_stored_it_costs_no_take_its_scores(
+    studio: Studio, palette: Any, state: str, reason: str | None
+) -> None:
+    older = StoryBible(project_id=studio.project.id, version=null(), color_palette={"old": "#000000"})
+    studio.add(older)
+    studio.add(StoryBible(project_id=studio.project.id, version=2, color_palette=palette))
+    job = studio.take(studio.cut(10), GOOD)
+    measure(studio, job)
+    found = stored(studio, job)
+    assert found["media_contract"].value == 1.0
+    assert found["palette_adherence"].state == state
+    if reason is None:
+        assert list(found["palette_adherence"].details["share_by_colour"]) == palette
+    else:
+        assert reason in str(found["palette_adherence"].reason)
 
 
 def test_another_version_of_an_engine_measures_again(studio: Studio) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.orm import Session
 
 from anime_pipeline.media.store import MediaStore
@@ -23,6 +23,18 @@ def imported(session: Session, folder: Path, data: Any) -> dict[str, CutContext]
     production = read(folder, data)
     apply(session, production, compare(session, production), MediaStore(f"file://{folder / 'media'}"))
     return load_cut_contexts(session, active_cut_keys(session))
+
+
+def test_a_palette_that_an_earlier_client_stored_as_a_list_is_read_and_shown_as_a_difference(
+    session: Session, tmp_path: Path
+) -> None:
+    imported(session, tmp_path, small())
+    session.execute(text('UPDATE story_bibles SET color_palette = \'["#102030", "#ffcc66"]\''))
+    (context, *_) = load_cut_contexts(session, active_cut_keys(session)).values()
+    assert context.bible.color_palette == {"#102030": "#102030", "#ffcc66": "#ffcc66"}
+    assert not compare(session, read(tmp_path, small())).is_empty
+    (context, *_) = imported(session, tmp_path, small()).values()
+    assert context.bible.color_palette == {"sea": "#102030"}
 
 
 def statements(session: Session, keys: list[str]) -> int:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi.testclient import TestClient
+from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 
 def made(client: TestClient, path: str, **body: Any) -> dict[str, Any]:
@@ -36,6 +38,17 @@ def test_a_bible_is_edited_by_versions(client: TestClient) -> None:
     assert client.get(f"/api/anime{path}?version=1").json() == first
     versions = client.get(f"/api/anime{path}/versions?order=-id").json()
     assert [bible["version"] for bible in versions["items"]] == [2, 1]
+
+
+def test_a_palette_that_an_earlier_client_stored_as_a_list_is_shown(
+    client: TestClient, session: Session
+) -> None:
+    path = f"/projects/{made(client, '/projects', name='One')['id']}/story-bible"
+    made(client, path, color_palette={"sea": "#1f3a4d"})
+    session.execute(text("UPDATE story_bibles SET color_palette = '[\"#1f3a4d\"]'"))
+    session.commit()
+    answer = client.get(f"/api/anime{path}")
+    assert (answer.status_code, answer.json()["color_palette"]) == (200, {"#1f3a4d": "#1f3a4d"})
 
 
 def test_the_first_version_may_come_by_either_method(client: TestClient) -> None:

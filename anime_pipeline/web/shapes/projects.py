@@ -10,6 +10,7 @@ from anime_pipeline.database.models import Project, ProjectProfile, StoryBible
 from anime_pipeline.story.crosschecks import NEGATIVE_KEY, can_be_filmed
 from anime_pipeline.story.entries import Color, Fps, Seed
 from anime_pipeline.story.keys import SLUG_PATTERN
+from anime_pipeline.story.loader import palette_of
 from anime_pipeline.web.schemas import Body, Json, Model, Name, Short, Storable, Text, Tokens, Update, Utc
 
 
@@ -166,7 +167,7 @@ class BibleShown(Model):
         negative = str(requirements.pop(NEGATIVE_KEY, None) or "")
         values = {name: getattr(bible, name) for name in cls.model_fields if name != "negative_prompt"}
         values["technical_requirements"] = requirements
-        values["color_palette"] = bible.color_palette or {}
+        values["color_palette"] = palette_of(bible)
         for name in ("mood_keywords", "narrative_themes"):
             values[name] = values[name] or []
         return cls(negative_prompt=negative, **values)
