@@ -43,6 +43,8 @@ def list_(cut: Cut, as_json: JsonOption = False) -> None:
         print_table(f"Takes of {key}", columns, [_row(one) for one in takes])
         if takes:
             out.print(reason_of(takes), soft_wrap=True)
+        for take in (one.take for one in takes if one.take.error_message):
+            out.print(f"take {take.take_number}, {take.status}: {take.error_message}", soft_wrap=True)
     if any(one.score and one.score.outdated for one in listed):
         out.print(f"Weights or thresholds have changed since: anime-pipeline takes score {cut}")
 
@@ -60,6 +62,7 @@ def show(job: Job, as_json: JsonOption = False) -> None:
     facts = {
         "cut": take.cut_key,
         "take": f"{take.take_number} (job {take.job_id})",
+        "status": f"{take.status}: {take.error_message}" if take.error_message else take.status,
         "stands as": one.standing or "not selected",
         "story": "as it is now" if one.is_current else "an earlier one",
         "verdict": take.verdict or "not judged",

@@ -78,6 +78,16 @@ def test_a_list_says_which_take_stands_and_why(takes: Command, studio: Studio, j
     assert "temporal_flicker 0.950 × 1" in shown
 
 
+def test_why_a_take_was_not_rendered_is_told(takes: Command, studio: Studio) -> None:
+    studio.import_(videos(1, takes=1, mood="calm"))
+    studio.plan()
+    studio.import_(videos(1, takes=1, mood="tense"))
+    studio.plan()
+    why = "cancelled: superseded by a change of scene.mood"
+    assert f"take 1, {why}" in takes.said("list", KEY)
+    assert why in takes.said("show", "1")
+
+
 def test_a_take_that_was_turned_down_is_told_and_competes_no_more(
     takes: Command, studio: Studio, jobs: list[int]
 ) -> None:
