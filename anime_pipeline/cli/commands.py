@@ -35,7 +35,11 @@ COMMANDS = {
     ),
     "import": (
         "story_commands.import_production",
-        "Bring the database, and Dagster's partitions, up to a production file: all of it, or nothing.",
+        "Bring the database, and Dagster's partitions, up to a production file or shot list: all or nothing.",
+    ),
+    "shots": (
+        "story_commands.shots",
+        "Print the shot list, a row for each cut, as CSV for a spreadsheet; `import` brings it back, edited.",
     ),
     "prompt": (
         "story_commands.prompt",

@@ -14,10 +14,10 @@ class StoryError(UserError):
 
 @dataclass(frozen=True)
 class ProductionError:
-    """One mistake in a production file.
+    """One mistake in a production file or a shot list.
 
-    ``line`` counts from 1 (0: the file as a whole); ``field`` is the path of the value, such as
-    ``episodes[0].scenes[2].cuts[1].kind``, empty for the file as a whole.
+    ``line``, or the row of a shot list, counts from 1 (0: the file as a whole); ``field`` is the path of the
+    value, such as ``episodes[0].scenes[2].cuts[1].kind``, empty for the file as a whole.
     """
 
     file: str
@@ -34,10 +34,10 @@ class ProductionError:
 
 
 class ProductionErrors(StoryError):  # noqa: N818 - it carries many
-    """Everything that is wrong with a production file, in the order of the file."""
+    """Everything that is wrong with a production file or a shot list, in the order of the file."""
 
-    def __init__(self, errors: Sequence[ProductionError]) -> None:
+    def __init__(self, errors: Sequence[ProductionError], of: str = "production file") -> None:
         self.errors = tuple(sorted(errors, key=lambda error: (error.line, error.field, error.message)))
         count = "1 mistake" if len(self.errors) == 1 else f"{len(self.errors)} mistakes"
         lines = "\n".join(f"  {error}" for error in self.errors)
-        super().__init__(f"{count} in the production file; nothing was written.\n{lines}")
+        super().__init__(f"{count} in the {of}; nothing was written.\n{lines}")

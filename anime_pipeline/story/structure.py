@@ -272,7 +272,7 @@ def _crosscheck(session: Session, episode: Episode, scene: SceneEntry) -> None:
     profile = profile_of(session, episode.project_id)
     data = {
         "project": {"fps": profile.fps},
-        "characters": _characters(session, profile.project_id),
+        "characters": project_characters(session, profile.project_id),
         "episodes": [{"number": episode.episode_number, "scenes": [scene.model_dump(exclude_none=True)]}],
     }
     for mistake in check(data).mistakes:
@@ -291,7 +291,8 @@ def _crosscheck_cut(session: Session, scene: Scene, episode: Episode, entry: Cut
     return whole
 
 
-def _characters(session: Session, project_id: int) -> list[dict[str, Any]]:
+def project_characters(session: Session, project_id: int) -> list[dict[str, Any]]:
+    """A project's characters with their variations, as a production file names them."""
     rows = session.execute(
         select(Character.name, CharacterVariation.variation_name, CharacterVariation.variation_type)
         .join(CharacterVariation, CharacterVariation.character_id == Character.id, isouter=True)

@@ -27,7 +27,7 @@ from anime_pipeline.database.models import (
 )
 from anime_pipeline.story.crosschecks import BACKGROUND_KEY, NEGATIVE_KEY
 from anime_pipeline.story.difference import Difference, State
-from anime_pipeline.story.production import Production
+from anime_pipeline.story.pictures import Source
 from anime_pipeline.story.stored import BIBLE_COLUMNS, Stored
 from anime_pipeline.story.wanted import SPEC_FIELDS, Key, Rows, Values, dialogue_text, name_of
 
@@ -37,13 +37,20 @@ _PROFILE_COLUMNS = ("kind", "fps", "workflow", "takes_wanted")
 
 
 class Writing:
-    """One import, after its comparison."""
+    """One import, after its comparison. A ``source`` that is None leaves the project's as it is."""
 
     def __init__(
-        self, session: Session, production: Production, wanted: Rows, stored: Stored, difference: Difference
+        self,
+        session: Session,
+        slug: str,
+        source: Source | None,
+        wanted: Rows,
+        stored: Stored,
+        difference: Difference,
     ) -> None:
         self._session = session
-        self._production = production
+        self._slug = slug
+        self._source = source
         self._wanted = wanted
         self._stored = stored
         self._ids = {kind: dict(ids) for kind, ids in stored.ids.items()}
@@ -119,12 +126,9 @@ class Writing:
                 update(Project).where(Project.id == self._project_id).values(**project, updated_at=func.now())
             )
         profile = {name: value for name, value in values.items() if name not in project}
-        source = self._production.source
-        profile |= {
-            "slug": self._production.project.slug,
-            "source_path": source.path,
-            "source_sha256": source.sha256,
-        }
+        profile["slug"] = self._slug
+        if self._source is not None:
+            profile |= {"source_path": self._source.path, "source_sha256": self._source.sha256}
         statement = upsert(ProjectProfile).values(project_id=self._project_id, **profile)
         # The file's new hash goes in with any change of its content; the date tells of the profile itself.
         dated = {"updated_at": func.now()} if self._keys("project") else {}
@@ -194,6 +198,9 @@ class Writing:
             statement = upsert(CutProfile)
             names = [name for name in rows[0][1] if name != "cut_id"]
             renewed: dict[str, Any] = {name: statement.excluded[name] for name in names}
+            # What no file says of a cut stays: where its number was dealt anew, the key of its seeds.
+            kept: Any = CutProfile.spec
+            renewed["spec"] = kept.op("||")(statement.excluded.spec)
             renewed |= {"omitted_at": None, "updated_at": func.now()}
             self._session.execute(
                 statement.on_conflict_do_update(index_elements=["cut_id"], set_=renewed),
@@ -247,7 +254,7 @@ class Writing:
     def _profile(self, key: Key, values: Values) -> Values:
         row = {name: values[name] for name in _PROFILE_COLUMNS}
         row["spec"] = {name: values[name] for name in SPEC_FIELDS}
-        cut_key = name_of(self._production.project.slug, "cut", key)
+        cut_key = name_of(self._slug, "cut", key)
         return {"cut_id": self._ids["cut"][key], "project_id": self._project_id, "cut_key": cut_key, **row}
 
 
