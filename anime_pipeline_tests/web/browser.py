@@ -55,10 +55,10 @@ class Page:
                 raise AssertionError(expression, self.value("document.body.innerText"), self.errors)
             time.sleep(0.05)
 
-    def press(self, key: str) -> None:
-        """Press and release a key."""
+    def press(self, key: str, text: str = "") -> None:
+        """Press and release a key, which types ``text``."""
         for kind in ("keyDown", "keyUp"):
-            self.ask("Input.dispatchKeyEvent", type=kind, key=key)
+            self.ask("Input.dispatchKeyEvent", type=kind, key=key, text=text)
 
 
 @contextmanager

@@ -8,9 +8,65 @@ import httpx
 import pytest
 
 from anime_pipeline_tests.rendering.studio import Studio
-from anime_pipeline_tests.web.browser import BROWSER, opened_page
+from anime_pipeline_tests.web.browser import BROWSER, Page, opened_page
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no Chromium is installed")
+
+
+NAMED = {"button", "checkbox", "combobox", "dialog", "slider", "table", "textbox", "Video"}
+
+
+def names(page: Page) -> list[str]:
+    """What a screen reader calls each thing on the page that one can use or look at."""
+    nodes = page.ask("Accessibility.getFullAXTree")["nodes"]
+    return [
+        str(node["name"].get("value", ""))
+        for node in nodes
+        if not node["ignored"] and node["role"]["value"] in NAMED
+    ]
+
+
+def test_it_is_used_on_a_phone_by_keys_and_by_ear_and_fills_a_great_screen(
+    tiny: Studio, api: httpx.Client, tmp_path: Path
+) -> None:
+    tiny.render()
+    [loop] = tiny.query("SELECT cut_id FROM studio.cut_profiles WHERE kind = 'loop'")
+    with opened_page(f"{api.base_url}/room/", tmp_path / "browser") as page:
+        page.until("Boolean(document.querySelector('.card img') && document.querySelector('#gates button'))")
+        page.ask(
+            "Emulation.setDeviceMetricsOverride", width=390, height=844, deviceScaleFactor=2, mobile=True
+        )
+        page.ask("Emulation.setTouchEmulationEnabled", enabled=True)
+        assert page.value("document.documentElement.scrollWidth") == 390
+        page.value("scrollTo(0, 300)")
+        assert page.value("document.querySelector('header').getBoundingClientRect().bottom") < 0
+        assert page.value("document.querySelector('.card').clientWidth") > 300
+        board = names(page)
+        assert len(set(board)) == len(board), (
+            "two buttons of one name are told apart by nobody who hears them"
+        )
+        # A gate tells its verdict by more than its colour, and its reason to who has no mouse.
+        assert page.value("document.querySelector('#gates button').ariaLabel").startswith("0 animatic ")
+        page.value("document.querySelector('#gates button').focus()")
+        page.press("Enter", text="\r")
+        page.until("/0 animatic .*: .*cuts/.test(document.getElementById('said').textContent)")
+
+        page.value(f"document.getElementById('card-{loop.cut_id}').click()")
+        page.until("document.querySelector('#cut video')?.readyState >= 2")
+        page.until("document.querySelector('#cut table[aria-label=Numbers]') !== null")
+        assert page.value("document.documentElement.scrollWidth") == 390
+        assert page.value("document.getElementById('cut').scrollWidth") <= 390
+        assert [name for name in names(page) if not any(map(str.isalpha, name))] == []
+        sizes = "[...document.querySelectorAll('#cut button')].map((one) => one.getBoundingClientRect())"
+        assert page.value(f"Math.min(...{sizes}.flatMap(({{ width, height }}) => [width, height]))") >= 24
+
+        page.ask(
+            "Emulation.setDeviceMetricsOverride", width=3840, height=2160, deviceScaleFactor=1, mobile=False
+        )
+        assert page.value("document.querySelector('#cut .picture').clientWidth") > 1200
+        assert page.value("document.getElementById('cut').scrollHeight <= innerHeight")
+        assert page.value("document.querySelector('.card').clientWidth") > 500
+        assert page.errors == []
 
 
 def test_a_director_looks_asks_again_compares_and_plays(

@@ -24,7 +24,7 @@ function newCard(cut, open) {
   const take = cut.take;
   const button = make(
     "button", { className: "card", id: `card-${cut.id}`, onclick: () => open(cut) },
-    picture(take?.thumbnail_url, cut.description ?? ""),
+    picture(take?.thumbnail_url, ""), // the words below it say what it shows
     make(
       "div", { className: "words" },
       make("div", { className: "row" }, make("strong", {}, short(cut.cut_key ?? `cut ${cut.number}`)),
@@ -40,10 +40,10 @@ function newCard(cut, open) {
 }
 
 /** A scene's verdict; one that is stale is named, and coloured neither passed nor failed. */
-function verdictPill({ phase, verdict, reason, stale }) {
+function verdictPill(scene, { phase, verdict, reason, stale }) {
   return stale
-    ? phasePill(phase, "stale", `${verdict}, before a take, a measurement or a threshold changed: ${reason}`, ", stale")
-    : phasePill(phase, verdict, reason);
+    ? phasePill(scene.id, phase, "stale", `${verdict}, before a take, a measurement or a threshold changed: ${reason}`, ", stale")
+    : phasePill(scene.id, phase, verdict, reason);
 }
 
 let cards = new Map(); // by what they show: a card that shows the same stays, with its picture
@@ -70,10 +70,10 @@ export function draw(board, scenes, filter, open, play) {
       "section", {},
       make("div", { className: "place" },
         make("h2", {}, `${scene.number}. ${scene.name || "Scene"}`),
-        make("button", { onclick: () => play(scene), title: "Play the scene through", id: `play-${scene.id}` }, "▶ Play"),
+        make("button", { onclick: () => play(scene), title: "Play the scene through", id: `play-${scene.id}`, "aria-label": `Play scene ${scene.number}` }, "▶ Play"),
         make("span", { className: "quiet" }, `${where} — ${scene.seconds.toFixed(1)} s`),
         // Most scenes have too few cuts for a verdict of their own; that they are incomplete says nothing.
-        ...scene.verdicts.filter((one) => one.verdict !== "incomplete").map(verdictPill)),
+        ...scene.verdicts.filter((one) => one.verdict !== "incomplete").map((one) => verdictPill(scene, one))),
       make("div", { className: "cuts" }, ...cuts.map(card)),
     );
   }).filter(Boolean);

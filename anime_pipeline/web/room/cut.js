@@ -24,8 +24,8 @@ export async function show(cut, changed, step) {
     make("div", { className: "row" },
       make("h2", { id: "cut-key" }, cut.cut_key),
       make("span", {},
-        make("button", { onclick: () => step(-1), title: "The cut before (←)" }, "‹"), " ",
-        make("button", { onclick: () => step(1), title: "The next cut (→)" }, "›"), " ",
+        make("button", { onclick: () => step(-1), title: "The cut before (←)", "aria-label": "The cut before" }, "‹"), " ",
+        make("button", { onclick: () => step(1), title: "The next cut (→)", "aria-label": "The next cut" }, "›"), " ",
         make("button", { onclick: () => dialog.close(), title: "Back to the board (Esc)" }, "Close"))),
     make("div", { className: "sides" },
       make("div", { className: "look" }, slots.screen, slots.takes),
@@ -94,7 +94,7 @@ function draw(view, looked, qualities) {
   // What is on the screen stays there, and plays on, as long as it is the same.
   once(slots.screen, looked.map(({ take }) => [take.job_id, take.status, take.media]), () => {
     dialog.classList.toggle("comparing", looked.length > 1);
-    view.screening = looked.length ? screening(looked.map(({ take }) => take), view.cut.description ?? "") : null;
+    view.screening = looked.length ? screening(looked.map(({ take }) => take), view.cut.description || view.cut.cut_key) : null;
     return [view.screening?.element ?? picture(null)];
   });
   once(slots.takes, [view.takes, view.shown, view.beside], () => takeButtons(view));
@@ -132,7 +132,7 @@ function takeButton(view, { take, choice }) {
 function story(cut) {
   const facts = [["Seen", cut.description], ["Camera", cut.camera_angle], ["Action", cut.action_notes],
     ["Said", cut.dialogue], ["Length", `${cut.duration_frames ?? "?"} frames at ${cut.fps ?? "?"} a second`]];
-  return make("table", {}, ...facts.filter(([, value]) => value).map(([name, value]) =>
+  return make("table", { "aria-label": "The cut as written" }, ...facts.filter(([, value]) => value).map(([name, value]) =>
     make("tr", {}, make("th", { scope: "row" }, name), make("td", {}, value))));
 }
 
@@ -151,7 +151,7 @@ function verdict(view, takes, [quality, other]) {
   return make("div", {},
     ...[quality, other].filter(Boolean).map((one, index) =>
       make("p", {}, other ? `Take ${takes[index].take_number} ` : "", pill(one.verdict ?? "not judged"), ` ${one.reason ?? ""}`)),
-    make("table", {}, heads, ...rows),
+    make("table", { "aria-label": "Numbers" }, heads, ...rows),
     unmeasured(quality),
     worst(view, quality));
 }
@@ -242,5 +242,5 @@ function history(view) {
       make("td", { className: "quiet" }, one.withdrawn_at ? "withdrawn" : one.answered_by_take ? `take ${one.answered_by_take}, ${one.answer_verdict ?? one.answer_status}` : "waits"),
       make("td", {}, ends ? act(view, "Withdraw", "", `/api/anime/retakes/${one.id}/withdraw`) : null));
   });
-  return make("div", {}, make("h2", {}, "Retakes"), make("table", {}, ...rows));
+  return make("div", {}, make("h2", {}, "Retakes"), make("table", { "aria-label": "Retakes" }, ...rows));
 }

@@ -12,11 +12,14 @@ export function make(tag, properties = {}, ...children) {
 
 export const pill = (word, title) => make("span", { className: `pill ${word}`, title }, word.replaceAll("_", " "));
 
-/** A gate: `1 still 4/5`, coloured by how it stands. */
-export function phasePill(phase, verdict, reason, more = "") {
-  const badge = pill(verdict, `${phase}: ${reason}`);
-  badge.textContent = `${phase.replace(/^phase_(\d)_/, "$1 ")}${more}`;
-  return badge;
+/** A gate: `1 still 4/5`, coloured by how it stands; pressed, it says why, which a tooltip tells only a mouse. */
+export function phasePill(scope, phase, verdict, reason, more = "") {
+  const words = `${phase.replace(/^phase_(\d)_/, "$1 ")}${more}`;
+  const told = words.endsWith(verdict) ? words : `${words}, ${verdict}`;
+  return make("button", {
+    id: `gate-${scope}-${phase}`, className: `pill ${verdict}`, title: `${phase}: ${reason}`,
+    "aria-label": told, onclick: () => say(`${told}: ${reason}`),
+  }, words);
 }
 
 export function say(words) {

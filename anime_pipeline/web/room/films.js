@@ -10,7 +10,7 @@ export function screening(takes, description) {
   const frames = takes.map((take) => picture(filmOf(take), description, take.status));
   const leading = takes.findIndex((take) => take.media.film);
   const count = leading < 0 ? 0 : takes[leading].total_frames;
-  const number = make("output", { className: "quiet" });
+  const number = make("output", { className: "quiet", "aria-live": "off" }); // it changes with every frame
   const track = make("input", { type: "range", min: 0, max: count - 1, value: 0, oninput: () => goTo(Number(track.value)), "aria-label": "Frame" });
   const pause = make("button", { onclick: () => toggle(), title: "Space" }, "Pause");
   const films = () => frames.map((frame) => frame.querySelector("video"));

@@ -14,7 +14,7 @@ async function fill(frame) {
     const { type, url } = await file(frame.dataset.path);
     if (!frame.isConnected) return URL.revokeObjectURL(url); // replaced while it was fetched
     const shown = document.createElement(type.startsWith("video/") ? "video" : "img");
-    if (shown.tagName === "VIDEO") Object.assign(shown, { loop: true, muted: true, autoplay: true, playsInline: true });
+    if (shown.tagName === "VIDEO") Object.assign(shown, { loop: true, muted: true, autoplay: true, playsInline: true, ariaLabel: frame.dataset.alt });
     else shown.alt = frame.dataset.alt;
     shown.src = url;
     frame.addEventListener("removed", () => URL.revokeObjectURL(url), { once: true });

@@ -97,8 +97,8 @@ export function play(title, cuts, open) {
       make("h2", { id: "played" }, title),
       make("span", {},
         place, " ",
-        make("button", { onclick: () => go(index - 1), title: "The cut before (←)" }, "‹"), " ", pause, " ",
-        make("button", { onclick: () => go(index + 1), title: "The next cut (→)" }, "›"), " ",
+        make("button", { onclick: () => go(index - 1), title: "The cut before (←)", "aria-label": "The cut before" }, "‹"), " ", pause, " ",
+        make("button", { onclick: () => go(index + 1), title: "The next cut (→)", "aria-label": "The next cut" }, "›"), " ",
         make("button", { onclick: closer }, "Open this cut"), " ",
         make("button", { onclick: () => dialog.close(), title: "Back to the board (Esc)" }, "Close"))),
     screen, caption);

@@ -45,8 +45,10 @@ async function showGates() {
   const { episode, scenes } = state;
   const gates = await Promise.all(PHASES.map((phase) => read(`/api/anime/gates/${episode.episode_key}/${phase}`)));
   if (state.scenes !== scenes) return;
+  const focused = at("gates").contains(document.activeElement) ? document.activeElement.id : null;
   at("gates").replaceChildren(...gates.filter((gate) => gate.cuts_total).map((gate) =>
-    phasePill(gate.phase, gate.state, gate.reason, ` ${gate.cuts_passed}/${gate.cuts_total}`)));
+    phasePill("episode", gate.phase, gate.state, gate.reason, ` ${gate.cuts_passed}/${gate.cuts_total}`)));
+  if (focused) at(focused)?.focus();
 }
 
 function redraw() {
