@@ -11,10 +11,11 @@ import json
 import re
 from typing import Any
 
-from anime_pipeline.story.production import LineEntry
+from anime_pipeline.story.entries import Entry
+from anime_pipeline.story.production import BudgetEntry, CastEntry, CutCastEntry, LineEntry
 from anime_pipeline.story.yaml_reading import UnreadableYamlError, read_yaml
 
-LISTS = frozenset({"cast", "dialogue", "scene_cast"})
+LISTS: dict[str, type[Entry]] = {"cast": CutCastEntry, "dialogue": LineEntry, "scene_cast": CastEntry}
 NUMBERS = frozenset({"duration_frames", "fps", "repeats", "seed", "takes"})
 SWITCHES = frozenset({"continues", "continuous", "lip_flap"})
 BUDGET = "budget"
@@ -60,7 +61,7 @@ def cell_of(column: str, value: Any) -> str:
     if column in SWITCHES:
         return "yes" if value else "no"
     if column == BUDGET:
-        return _flow(value)
+        return _flow(_in_order(BudgetEntry, value))
     if column in LISTS:
         return "\n".join(_item(column, item) for item in value) or NOBODY
     return _trimmed(str(value))
@@ -114,12 +115,18 @@ def _items(column: str, text: str) -> list[Any]:
 
 def _item(column: str, item: dict[str, Any]) -> str:
     """The short form of an item where that says all of it, else the long one."""
+    item = _in_order(LISTS[column], item)
     short = item.get("character", "")
     if column == "dialogue":
         short = f"{item['speaker']}: {item['text']}"
         return short if _is_line(short, item) else _flow(item)
     is_name = item == {"character": short} and short == short.strip() and short != NOBODY
     return short if is_name and not re.search(r"[,{\r\n]", short) else _flow(item)
+
+
+def _in_order(entry: type[Entry], values: dict[str, Any]) -> dict[str, Any]:
+    """The values as production.yaml has them: as stored, keys have no order."""
+    return {name: values[name] for name in entry.model_fields if name in values}
 
 
 def _is_line(short: str, item: dict[str, Any]) -> bool:

@@ -37,7 +37,8 @@ def named_project(session: Session, slug: str | None) -> tuple[str, Project]:
     if slug in known:
         return slug, known[slug]
     asked = "Which project is the shot list of?" if slug is None else f"There is no project {slug}."
-    hint = f"Name one of {', '.join(known)}." if known else "Bring its production file in first."
+    hint = f"Name one of {', '.join(known)}: shots SLUG, or import FILE --project SLUG."
+    hint = hint if known else "Bring its production file in first."
     raise StoryError(asked, hint)
 
 

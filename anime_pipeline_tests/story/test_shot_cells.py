@@ -52,7 +52,8 @@ def test_no_cell_begins_as_a_formula(text: str) -> None:
 )
 def test_any_cast_comes_back(cast: list[dict[str, Any]]) -> None:
     assert comes_back("cast", cast) == cast
-    assert comes_back("scene_cast", cast) == cast
+    worn = [{("costume_variant" if key == "variation" else key): who[key] for key in who} for who in cast]
+    assert comes_back("scene_cast", worn) == worn
 
 
 @given(
@@ -83,6 +84,7 @@ def test_cells_are_what_a_director_would_write() -> None:
     assert cell_of("dialogue", [{"speaker": "Mika", "text": "no: 1", "start": 8}]) == (
         '{speaker: Mika, text: "no: 1", start: 8}'
     )
+    assert cell_of("cast", [{"position": "left", "character": "Mika"}]) == "{character: Mika, position: left}"
     assert (cell_of("lip_flap", True), cell_of("budget", {"retakes": 2})) == ("yes", "{retakes: 2}")
     assert value_of("cast", "Mika, Toru\nKon") == [{"character": name} for name in ("Mika", "Toru", "Kon")]
 

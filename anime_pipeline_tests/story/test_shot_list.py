@@ -429,7 +429,7 @@ def test_unscripted_shots_and_unknown_projects_are_refused(session: Session, she
         sheet(row)
     with pytest.raises(StoryError, match="no project smal") as caught:
         sheet(row, slug="smal")
-    assert caught.value.remedy == "Name one of small."
+    assert caught.value.remedy == "Name one of small: shots SLUG, or import FILE --project SLUG."
     with pytest.raises(StoryError, match=r"no active cut in small\.e07"):
         exported(session, "small.e07")
 
