@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from anime_pipeline.database.models import Calibration as StoredCalibration
 from anime_pipeline.quality.engines.calibration import Calibration
 from anime_pipeline.quality.engines.style_reference import StyleReference
+from anime_pipeline.quality.references import EnrolledFace, references_sha256
 
 
 def newest_calibrations(
@@ -38,11 +39,17 @@ def style_of(row: StoredCalibration | None) -> StyleReference | None:
         scale["best"],
         row.references_sha256,
         row.auc,
+        row.weights_sha256,
     )
 
 
-def identity_of(row: StoredCalibration | None, backend: str, references_sha256: str) -> Calibration | None:
-    """What an identity calibration says of these references by this backend; None where it says nothing."""
-    if row is None or (row.backend, row.references_sha256) != (backend, references_sha256):
+def identity_of(row: StoredCalibration | None, faces: Collection[EnrolledFace]) -> Calibration | None:
+    """What an identity calibration says of these faces; None where it was made of others.
+
+    The same pictures, seen by another backend or with other weights, are other faces.
+    """
+    if row is None or row.references_sha256 != references_sha256(faces):
+        return None
+    if {(face.backend, face.weights_sha256) for face in faces} != {(row.backend, row.weights_sha256)}:
         return None
     return Calibration(row.references_sha256, row.auc)

@@ -24,7 +24,7 @@ from anime_pipeline.database.models import (
 from anime_pipeline.quality.calibrations import identity_of, newest_calibrations, style_of
 from anime_pipeline.quality.engines.protocol import TakeFacts
 from anime_pipeline.quality.evidence import FRESH
-from anime_pipeline.quality.references import EnrolledFace, load_enrolled, references_sha256, stacked
+from anime_pipeline.quality.references import EnrolledFace, load_enrolled, stacked
 from anime_pipeline.story.context import Bible, CutKind
 from anime_pipeline.story.loader import load_bibles
 
@@ -92,8 +92,7 @@ def load_takes(session: Session, job_ids: Collection[int]) -> list[TakeToMeasure
             identity_backend=project.identity_backend,
             identity_calibration=identity_of(
                 calibrations.get((profile.project_id, "identity")),
-                project.identity_backend,
-                references_sha256(face for face in seen if face.project_id == profile.project_id),
+                [face for face in seen if face.project_id == profile.project_id],
             ),
             style=style_of(calibrations.get((profile.project_id, "style"))),
         )

@@ -16,7 +16,7 @@ from anime_pipeline.quality.engines.registry import absence
 from anime_pipeline.quality.engines.stream import EngineStream
 from anime_pipeline.quality.errors import QualityError
 from anime_pipeline.quality.phases import load_phases
-from anime_pipeline.quality.references import load_enrolled, references_sha256, stacked
+from anime_pipeline.quality.references import load_enrolled, stacked
 from anime_pipeline.settings import Settings
 
 PHASE = "phase_1_still"
@@ -74,7 +74,7 @@ def _facts(session: Session, profile: ProjectProfile, character: Character) -> T
         face_anchors=stacked(faces),
         anchor_weights=frozenset(face.weights_sha256 for face in faces),
         identity_backend=backend,
-        identity_calibration=identity_of(calibration, backend, references_sha256(seen)),
+        identity_calibration=identity_of(calibration, seen),
     )
 
 

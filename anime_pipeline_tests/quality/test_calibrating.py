@@ -198,6 +198,20 @@ def test_a_calibration_of_other_anchors_is_not_named(studio: Studio, models: She
     assert take.facts.identity_calibration is None
 
 
+def test_a_calibration_with_other_weights_is_not_named(studio: Studio, models: Shelf, tmp_path: Path) -> None:
+    mika, _ = cast(studio, tmp_path, Mika=[RED] * 2, Kon=[BLUE] * 2)
+    _, job = measured_still(studio, mika)
+    calibrated(studio)
+    lay_ccip(models, ((60, 64, 24, 24, 0.9),))
+    enroll(studio.session, studio.settings, SLUG)
+    studio.session.commit()
+    (take,) = load_takes(studio.session, [job])
+    assert take.facts.identity_calibration is None, "the same pictures, seen otherwise"
+    assert calibrated(studio).is_new
+    (take,) = load_takes(studio.session, [job])
+    assert take.facts.identity_calibration is not None
+
+
 @pytest.fixture
 def colours(models: Shelf, monkeypatch: pytest.MonkeyPatch) -> None:
     """A picture's mean colour stands in for CLIP's embedding."""
@@ -233,6 +247,30 @@ def test_a_style_is_calibrated_stored_and_used(studio: Studio, colours: None, tm
     assert style.value is not None
     assert style.value > 0.85
     assert style.details["calibration"]["auc"] == 1.0
+
+
+def test_a_style_that_other_weights_made_is_not_compared_with(
+    studio: Studio, models: Shelf, colours: None, tmp_path: Path
+) -> None:
+    approved = [picture_file(tmp_path, f"ours{n}", (200 - 4 * n, 40, 30)) for n in range(5)]
+    others = [picture_file(tmp_path, "theirs", (30, 60, 200))]
+    add_style_pictures(studio.session, studio.settings, SLUG, approved, others)
+    calibrate_style(studio.session, studio.settings, SLUG, "clip")
+    studio.session.commit()
+    job = studio.take(studio.cut(10, "still"), painted((198, 40, 30))[None], "comfyui")
+
+    def style() -> Measurement:
+        measure_takes(studio.session, studio.settings, [job])
+        studio.session.expire_all()
+        return studio.session.get_one(Measurement, (job, "style_adherence"))
+
+    assert style().state == "measured"
+    models.lay("clip-vit-l-14", b"another network")
+    assert (style().state, style().remedy) == ("not_measurable", "anime-pipeline calibrate PROJECT")
+    assert style().reason == "the project's style was calibrated with other weights"
+    assert calibrate_style(studio.session, studio.settings, SLUG, "clip").is_new
+    studio.session.commit()
+    assert style().state == "measured"
 
 
 def test_a_style_without_references_says_so(studio: Studio, colours: None, tmp_path: Path) -> None:

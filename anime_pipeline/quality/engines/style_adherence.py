@@ -32,6 +32,7 @@ from anime_pipeline.quality.engines.style_reference import StyleReference
 METRIC = "style_adherence"
 LOOKS_PER_SECOND = 4.0  # aesthetic's, so that both share CLIP's embeddings
 
+REMEDY = "anime-pipeline calibrate PROJECT"
 EMBEDDERS = {"csd": CSD, "clip": CLIP}
 
 
@@ -57,7 +58,10 @@ class StyleAdherence:
                 "references_sha256": facts.style.references_sha256,
                 "anchors": [facts.style.low, facts.style.approved, facts.style.best],
             }
-        return learned_provenance(self.backend, "1", self.weights, self.models_dir, settings)
+        made = learned_provenance(self.backend, "1", self.weights, self.models_dir, settings)
+        if _foreign(facts.style, made):
+            settings["calibration_of_other_weights"] = True
+        return made
 
     def start(self, facts: TakeFacts) -> Accumulator:
         """Begin a take."""
@@ -67,7 +71,10 @@ class StyleAdherence:
             reason = "the project's style has no calibration"
             if style is not None:
                 reason += f" for {self.backend}; it was made with {style.backend}"
-            return unmeasurable(METRIC, provenance, reason, "anime-pipeline calibrate PROJECT")
+            return unmeasurable(METRIC, provenance, reason, REMEDY)
+        if _foreign(style, provenance):
+            reason = "the project's style was calibrated with other weights"
+            return unmeasurable(METRIC, provenance, reason, REMEDY)
         return begin(METRIC, provenance, lambda: self._loaded(provenance, style, facts))
 
     def _loaded(self, provenance: Provenance, style: StyleReference, facts: TakeFacts) -> Accumulator:
@@ -76,6 +83,12 @@ class StyleAdherence:
         return _Adherence(
             provenance, embedder, style, self.models_dir, sampling_step(facts.fps, LOOKS_PER_SECOND)
         )
+
+
+def _foreign(style: StyleReference | None, provenance: Provenance) -> bool:
+    """Whether a style was embedded with other weights than these; absent weights are another matter."""
+    weights = provenance.weights_sha256
+    return style is not None and weights is not None and style.weights_sha256 not in (None, weights)
 
 
 @dataclass

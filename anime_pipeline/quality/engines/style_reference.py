@@ -29,8 +29,9 @@ class StyleReferenceError(UserError):
 class StyleReference:
     """A prototype of unit length and the raw cosines ``low`` < ``approved`` < ``best`` of the three anchors.
 
-    ``backend`` is the engine's that made the embeddings. ``references_sha256`` is the hash of the pictures.
-    ``auc`` says how well approved and other pictures are told apart; 0.9 is wanted.
+    ``backend`` is the engine's that made the embeddings, and ``weights_sha256`` the hash of its weights, None
+    where it is not known. ``references_sha256`` is the hash of the pictures. ``auc`` says how well approved
+    and other pictures are told apart; 0.9 is wanted.
     """
 
     backend: str
@@ -40,6 +41,7 @@ class StyleReference:
     best: float
     references_sha256: str
     auc: float
+    weights_sha256: str | None = None
 
     @property
     def calibration(self) -> Calibration:
