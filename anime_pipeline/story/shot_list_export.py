@@ -62,7 +62,10 @@ def shots_of(session: Session, scope: str | None) -> list[Shot]:
     active = [
         one
         for one, values in cuts.items()
-        if not values["omitted"] and one[: len(key)] == key and len(one) == len(KEY_COLUMNS)
+        if values["kind"]
+        and not values["omitted"]
+        and one[: len(key)] == key
+        and len(one) == len(KEY_COLUMNS)
     ]
     if not active:
         raise StoryError(
