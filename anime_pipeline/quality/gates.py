@@ -19,7 +19,7 @@ from anime_pipeline.quality.errors import GateNotPassedError, UnknownScopeError
 from anime_pipeline.quality.evidence import CutEvidence, load_evidence, load_evidence_of_takes, within
 from anime_pipeline.quality.judging import Judgement, judge_scope_evidence
 from anime_pipeline.quality.override_log import Override, standing_overrides
-from anime_pipeline.quality.phases import CUTS_GATE, Phase, load_phases, phase_named
+from anime_pipeline.quality.phases import CUTS_GATE, Phase, load_phases, phase_named, phase_of_take
 from anime_pipeline.quality.verdicts import (
     GateState,
     Verdict,
@@ -94,13 +94,25 @@ def judge_scope(session: Session, scope_key: str, phase: str) -> Verdict:
 
 
 def judge_cut(session: Session, cut_key: str, phase: str, job_id: int | None = None) -> Verdict:
-    """Judge a cut's take: ``job_id``, else the selected take, else the newest finished one."""
-    judged = judge_cuts(session, [cut_key], phase, [] if job_id is None else [job_id])
-    if cut_key not in judged:
+    """Judge a cut's take: ``job_id``, else the selected take, else the newest finished one.
+
+    Raises :class:`UnknownScopeError` where there is none, and for another phase than the take was made for:
+    its newest verdict decides whether it may be selected.
+    """
+    project_id, rules = _rules(session, cut_key, phase)
+    job_ids = [] if job_id is None else [job_id]
+    (cut,) = _evidence_of_cuts(session, [cut_key], rules, job_ids)
+    if cut.job_id is None:
         raise UnknownScopeError(
             f"{cut_key} has no finished take that {phase} judges", f"anime-pipeline takes list {cut_key}"
         )
-    return judged[cut_key]
+    server_kind = session.scalar(select(Take.server_kind).where(Take.job_id == cut.job_id))
+    own = phase_of_take(load_phases(session, [project_id])[project_id], cut.kind, server_kind).name
+    if own != phase:
+        raise UnknownScopeError(
+            f"take {cut.take_number} of {cut_key} answers to {own}, not to {phase}", f"judge it by {own}"
+        )
+    return judge_cuts(session, [cut_key], phase, job_ids)[cut_key]
 
 
 @cycle_collection_paused()

@@ -93,6 +93,17 @@ def test_the_selected_take_stands_for_its_cut_else_the_newest_finished_one(studi
     assert judge_cut(studio.session, key, ANIMATIC, job_id=second).job_id == second
 
 
+@pytest.mark.parametrize(("kind", "phase"), [("video", ANIMATIC), ("loop", VIDEO)])
+def test_a_cut_is_judged_by_the_phase_of_its_take_alone(studio: Studio, kind: str, phase: str) -> None:
+    key = studio.cut(10, kind)
+    job = studio.take(key, server_kind="comfyui")
+    studio.measured(job)
+    kept = judge_takes(studio.session, [job])[job]
+    with pytest.raises(UnknownScopeError, match=f"answers to {kept.phase}, not to {phase}"):
+        judge_scope(studio.session, key, phase)
+    assert rows(studio) == 1, "lists and selection go by a take's newest verdict"
+
+
 def test_omitted_cuts_are_not_judged(studio: Studio) -> None:
     jobs = episode(studio, cuts=6)
     profile = studio.profile(next(iter(jobs)))
