@@ -28,6 +28,8 @@ THUMBNAIL = (32, 18)
 LEAST = 0.06  # mean difference of two thumbnails, 0 to 1, that can be a jump at all
 STANDS_OUT = 3.0  # times the median difference around it
 AROUND = 6  # frames before and after
+STILL = LEAST / 10  # a smaller difference is a drawing that is held
+FEWEST_DRAWINGS = 3  # that say how much a held film moves from one to the next
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,7 @@ class ShotChanges:
 
     def provenance(self, facts: TakeFacts) -> Provenance:
         """The thresholds are fixed with the version."""
-        return Provenance("thumbnails", f"1 opencv {opencv.version()}")
+        return Provenance("thumbnails", f"2 opencv {opencv.version()}")
 
     def start(self, facts: TakeFacts) -> Accumulator:
         """Begin a take."""
@@ -75,13 +77,21 @@ class ShotFinder:
 
     def _is_jump(self, at: int) -> bool:
         step = self.steps[at]
-        around = self.steps[max(1, at - AROUND) : at] + self.steps[at + 1 : at + 1 + AROUND]
-        usual = float(np.median(around)) if around else 0.0
-        if step < LEAST or step < STANDS_OUT * usual:
+        if step < LEAST or step < STANDS_OUT * self._usual(at):
             return False
         # a flash: the picture is back one frame later, or was there one frame before
         back = self._strides[at + 1] if at + 1 < len(self.steps) else step
         return min(back, self._strides[at]) >= step / 2
+
+    def _usual(self, at: int) -> float:
+        """The median difference around a frame; of drawings, where a film is drawn on twos to fours."""
+        before, after = self.steps[max(1, at - 2 * AROUND) : at], self.steps[at + 1 : at + 1 + 2 * AROUND]
+        around = before[-AROUND:] + after[:AROUND]
+        drawings = [step for step in before if step > STILL][-AROUND:]
+        drawings += [step for step in after if step > STILL][:AROUND]
+        if len(drawings) >= FEWEST_DRAWINGS:
+            around = drawings
+        return float(np.median(around)) if around else 0.0
 
 
 def _thumbnails(frames: Frames) -> npt.NDArray[np.float32]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from anime_pipeline.quality.engines.shot_changes import ShotChanges
 from anime_pipeline_tests.quality.engines.measuring import measure
-from anime_pipeline_tests.quality.films import Film, panning
+from anime_pipeline_tests.quality.films import Film, held, panning
 
 
 def blocks(seed: int, frames: int) -> Film:
@@ -41,6 +41,21 @@ def test_a_fade_and_a_fast_pan_are_no_new_shot() -> None:
     fade = (blocks(0, 30) * np.linspace(1, 0, 30)[:, None, None, None]).astype(np.uint8)
     assert measure(ShotChanges(), fade).value == 0
     assert measure(ShotChanges(), panning(20, 64, 96, 9, 3)).value == 0
+
+
+@pytest.mark.parametrize("times", [1, 2, 3, 4])
+@pytest.mark.parametrize("step", [3, 6, 12])
+def test_a_fast_pan_drawn_on_twos_to_fours_is_no_new_shot(times: int, step: int) -> None:
+    pan = held(panning(48 // times, 180, 320, step), times)
+    assert measure(ShotChanges(), pan).value == 0
+    other = held(panning(24 // times, 180, 320, step, seed=5), times)
+    both = measure(ShotChanges(), np.concatenate([pan, 255 - other // 4]))
+    assert both.details["at_frames"] == [48]
+
+
+def test_cuts_between_pictures_that_stand_still_are_found() -> None:
+    film = np.concatenate([np.repeat(blocks(seed, 1), 8, axis=0) for seed in range(3)])
+    assert measure(ShotChanges(), film).details["at_frames"] == [8, 16]
 
 
 @pytest.mark.parametrize("count", [0, 1])
