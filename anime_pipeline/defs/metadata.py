@@ -29,7 +29,12 @@ def _picture(name: str, content: bytes) -> dg.MetadataValue:
 
 
 def per_frame_table(columns: Mapping[str, Sequence[float | None]]) -> dg.MetadataValue:
-    """Metric → value per frame as one table, its first ``MAX_TABLE_ROWS`` frames."""
+    """Metric → value per frame as one table, its first ``MAX_TABLE_ROWS`` frames.
+
+    A metric that is the same in every frame has no column: Dagster's UI cuts off a table that is too wide for
+    its page, and with it the lines of text above.
+    """
+    columns = {name: values for name, values in columns.items() if len(set(values)) > 1} or columns
     length = min(MAX_TABLE_ROWS, max((len(values) for values in columns.values()), default=0))
     records = [
         dg.TableRecord({"frame": frame, **{name: _cell(values, frame) for name, values in columns.items()}})

@@ -105,6 +105,7 @@ def test_frames_carry_what_the_ui_shows(line: Line) -> None:
     assert [*shown][-1] == "per_frame", "a table as long as the film hides what follows"
     assert isinstance(shown["per_frame"], dg.TableMetadataValue)
     assert len(shown["per_frame"].records) == 6
+    assert "media_contract" not in shown["per_frame"].records[0].data, "it is 1 in every frame"
     assert "data:image/webp;base64," in str(shown["per_frame_plot"].value)
     least = min(row.data["motion_smoothness"] or 1.0 for row in shown["per_frame"].records)
     assert f": {least:.4f}" in str(shown["worst_frames"].value)
