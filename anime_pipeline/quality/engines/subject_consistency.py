@@ -64,10 +64,11 @@ def long_consistency(features: Embeddings, clip_frames: int) -> dict[str, object
     starts = list(range(0, len(features) - clip_frames + 1, clip_frames))
     if len(features) % clip_frames:
         starts.append(len(features) - clip_frames)
+    between = consistency(features[starts])
     clips = [float(np.mean(consistency(features[start : start + clip_frames]))) for start in starts]
     return {
         "within_clips": float(np.mean(clips)),
-        "between_clips": float(np.mean(consistency(features[starts]))),
+        "between_clips": float(np.mean(between)) if between else None,  # a film may be one clip
         "clip_starts": starts,
         "least_clip": min(clips),
     }

@@ -212,6 +212,16 @@ def test_a_long_film_is_also_taken_in_clips() -> None:
     assert long["between_clips"] == pytest.approx(plain_consistency(vectors[[0, 4, 7]]), abs=1e-6)
 
 
+def test_two_pictures_that_stay_for_seconds_are_one_clip_and_no_number_that_is_none(
+    shelf: Shelf, embedded: list[int]
+) -> None:
+    shelf.lay("dino-vit-b-16", b"stands in")
+    facts = TakeFacts("video", fps=24.0, file_fps=0.4)  # an animated picture of two long frames
+    long = measure(SubjectConsistency(shelf.folder), panning(2, 32, 32), facts).details["long"]
+    assert isinstance(long, dict)
+    assert (long["clip_starts"], long["between_clips"]) == ([0], None)
+
+
 @pytest.mark.parametrize(("frames", "starts"), [(39, None), (40, [0, 16, 24]), (48, [0, 16, 32])])
 def test_five_seconds_and_more_are_a_long_film(
     shelf: Shelf, embedded: list[int], frames: int, starts: list[int] | None
