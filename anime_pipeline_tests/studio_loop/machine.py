@@ -26,6 +26,7 @@ from anime_pipeline.rendering.planning import plan_cuts
 from anime_pipeline.rendering.queue_admin import cancel, close_attempts
 from anime_pipeline.rendering.recording import record_stop
 from anime_pipeline.rendering.second_takes import queue_second_takes
+from anime_pipeline.rendering.wanted_recipes import wanted_recipes
 from anime_pipeline.review.answering import answer_failures
 from anime_pipeline.review.choices import choose_take, release_choice
 from anime_pipeline.review.directions import RetakeRequest
@@ -46,6 +47,18 @@ ANYTHING = {"at_least": (-10.0, 10.0), "at_most": (-1e9, 1e9), "reported": (0.0,
 """Limits that every measured value, or none, can pass."""
 SERVER_KINDS = ("comfyui", "preview")
 MEASURED = ("pass", "fail", "part", "unavailable", "not_measurable")
+WAITED = """
+    SELECT t.job_id, p.cut_key, t.recipe_hash, q.status,
+           t.reproduces_job_id IS NOT NULL OR j.metadata ? 'requested_by'
+           OR EXISTS (SELECT FROM studio.render_attempts a WHERE a.job_id = t.job_id)
+           OR EXISTS (SELECT FROM studio.retakes r WHERE r.answered_by_job_id = t.job_id) AS asked
+    FROM studio.takes t
+    JOIN jobs j ON j.id = t.job_id
+    JOIN render_queue q ON q.job_id = t.job_id
+    JOIN studio.cut_profiles p ON p.cut_id = t.cut_id
+    WHERE p.cut_key LIKE :slug || '.%' AND q.status IN ('queued', 'cancelled')
+"""
+"""Takes that wait or were taken back, and whether anybody but a plan asked for them or they were begun."""
 _numbers = count(1)
 
 
@@ -115,8 +128,12 @@ class Loop(RuleBasedStateMachine):
 
     # The story and its plan
 
-    @rule(data=st.data(), what=st.sampled_from(["rain", "snow", "omit or return", "takes"]))
-    def edit(self, data: st.DataObject, what: str) -> None:
+    @rule(
+        data=st.data(),
+        what=st.sampled_from(["rain", "snow", "omit or return", "takes"]),
+        planned=st.booleans(),
+    )
+    def edit(self, data: st.DataObject, what: str, planned: bool) -> None:
         cut = data.draw(st.sampled_from(self.story.cuts))
         if what == "takes":
             cut.takes = 3 - cut.takes
@@ -125,10 +142,21 @@ class Loop(RuleBasedStateMachine):
         else:
             cut.text = what
         self.do(self.story.import_, self.settings, self.folder)
+        if planned:
+            self.plan()
 
     @rule()
     def plan(self) -> None:
+        """What waits afterwards is wanted, or was asked for; what was withdrawn is neither."""
+        waited = self.jobs("queued")
         self.do(plan_cuts, self.settings, self.story.keys())
+        wanted = self.do(wanted_recipes, self.settings, self.story.keys())
+        for take in self.rows(WAITED):
+            cut = wanted.get(take.cut_key)
+            is_wanted = cut is None or take.recipe_hash in cut.recipe_hashes or take.asked
+            assert is_wanted or take.status != "queued", "a take waits for an earlier story"
+            gone = take.status == "cancelled" and take.job_id in waited
+            assert not (gone and is_wanted), "a take was withdrawn that somebody wants"
 
     # Rendering
 

@@ -30,7 +30,7 @@ class Cut:
 
     def entry(self) -> dict[str, Any]:
         """The cut in the production file."""
-        entry = {"number": self.number, "kind": self.kind, "description": self.text, "takes": self.takes}
+        entry = {"number": self.number, "kind": self.kind, "action_notes": self.text, "takes": self.takes}
         return entry | ({"duration_frames": 4} if self.kind == "loop" else {})
 
 
