@@ -20,9 +20,10 @@ class Settings(BaseSettings):
 
     Each field is an environment variable: ``home`` is ``ANIME_HOME``, and so on. Unset fields give a
     self-contained installation: embedded PostgreSQL, embedded preview renderer and media, all under ``home``.
+    An empty variable counts as unset.
     """
 
-    model_config = SettingsConfigDict(env_prefix="ANIME_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="ANIME_", env_ignore_empty=True, extra="ignore", frozen=True)
 
     home: Path = Field(Path("var"), description="Folder of everything this installation writes.")
     database_url: str | None = Field(
@@ -142,11 +143,6 @@ class Settings(BaseSettings):
         "",
         description="Comma-separated folders that clients may name pictures in; empty: `inbox` in the home.",
     )
-
-    @field_validator("render_hours", mode="before")
-    @classmethod
-    def _set_to_nothing(cls, value: object) -> object:
-        return value or None
 
     @field_validator("render_hours")
     @classmethod

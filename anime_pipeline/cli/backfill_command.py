@@ -191,9 +191,8 @@ def _report(outcomes: list[JobOutcome], wanted: _Wanted, as_json: bool, follow: 
         print_json([asdict(outcome) for outcome in outcomes])
     elif not follow:
         handed = outcomes[0].backfill if outcomes else None
-        out.print(
-            f"{len(wanted.keys)} cuts are handed over as backfill {handed}; the UI shows it under Runs."
-        )
+        cuts = counted(len(wanted.keys), "cut is", "cuts are")
+        out.print(f"{cuts} handed over as backfill {handed}; the UI shows it under Runs.")
     else:
         if any(outcome.by == "process" for outcome in outcomes):
             print_labelled(

@@ -15,6 +15,7 @@ from anime_pipeline.rendering.recipe_files import read_recipe_file, write_recipe
 from anime_pipeline.rendering.recipe_import import import_recipe
 from anime_pipeline.rendering.takes import take_graph
 from anime_pipeline.rendering.templates import Graph, read_graph
+from anime_pipeline.review.forecast import counted
 
 app = typer.Typer(no_args_is_help=True)
 JobId = Annotated[int, typer.Argument(help="The job id of a take: anime-pipeline takes list CUT.")]
@@ -51,7 +52,9 @@ def export_recipe(
     if as_json:
         print_json(manifest.model_dump(mode="json"))
     else:
-        out.print(f"{file}: recipe {manifest.recipe_hash}, {len(manifest.files)} files", soft_wrap=True)
+        out.print(
+            f"{file}: recipe {manifest.recipe_hash}, {counted(len(manifest.files), 'file')}", soft_wrap=True
+        )
 
 
 @app.command("import")

@@ -12,6 +12,7 @@ from anime_pipeline.cli.console import JsonOption, out, print_json, print_table
 from anime_pipeline.rendering.comfyui import ComfyClient
 from anime_pipeline.rendering.templates import Template, TemplateError, TemplateLibrary, read_template
 from anime_pipeline.rendering.workflow_check import Finding, add_workflow, check_workflow, origin_of
+from anime_pipeline.review.forecast import counted
 from anime_pipeline.settings import get_settings
 
 app = typer.Typer(no_args_is_help=True)
@@ -60,9 +61,10 @@ def _tell(template: Template, findings: list[Finding], server: str | None, as_js
         print_json([asdict(one) for one in findings])
     else:
         _print(findings)
-        mistakes = sum(one.severity == "mistake" for one in findings)
+        mistakes = counted(sum(one.severity == "mistake" for one in findings), "mistake")
         where = f" on {server}" if server else ""
-        out.print(f"{template.name}: {mistakes or 'no'} mistakes{where}, {len(template.sidecar.slots)} slots")
+        slots = counted(len(template.sidecar.slots), "slot")
+        out.print(f"{template.name}: {mistakes}{where}, {slots}")
     if any(one.severity == "mistake" for one in findings):
         raise typer.Exit(1)
 

@@ -23,6 +23,7 @@ from anime_pipeline.media.contact_sheet import STATUS_COLOURS, Status, Tile, dra
 from anime_pipeline.media.film import Frame, MediaInfo, iter_frames
 from anime_pipeline.media.store import MediaStore
 from anime_pipeline.quality.override_log import Override
+from anime_pipeline.review.forecast import counted
 from anime_pipeline.settings import Settings
 from anime_pipeline.story.context import CutContext
 from anime_pipeline.story.listing import active_cut_keys
@@ -67,7 +68,7 @@ def build_contact_sheet(
     verdicts = _verdicts(session, phase, shown)
     texts = [_text(contexts[key], take, verdicts, scope_key) for key, take in zip(keys, shown, strict=True)]
     title = scope_title(session, scope_key, contexts[keys[0]].project_id)
-    subtitle = " · ".join([phase, f"{len(keys)} cuts", *(override.said for override in overrides)])
+    subtitle = " · ".join([phase, counted(len(keys), "cut"), *(override.said for override in overrides)])
     content = _content_sha256(title, subtitle, texts, shown)
     known = find_delivery(session, store, scope_key, "contact_sheet", content)
     sha256 = known.sha256 if known else _draw(session, store, title, subtitle, texts, shown)

@@ -88,7 +88,7 @@ def test_a_different_picture_ends_with_status_1_and_names_its_picture(
 
 def test_workflows_are_checked_added_and_listed(studio: Studio, tmp_path: Path) -> None:
     path = written(tmp_path)
-    assert ran("workflow", "check", str(path)).exit_code == 0
+    assert "mine: 0 mistakes, 4 slots" in ran("workflow", "check", str(path)).stdout
     assert ran("workflow", "check", "animatic-still", "--server", studio.server.url).exit_code == 0
     with pytest.raises(TemplateError, match="no workflow named animatik"):
         ran("workflow", "check", "animatik")
@@ -97,6 +97,7 @@ def test_workflows_are_checked_added_and_listed(studio: Studio, tmp_path: Path) 
     done = ran("workflow", "check", str(path), "--server", studio.server.url)
     assert done.exit_code == 1
     assert "strength" in done.stdout
+    assert "mine: 3 mistakes on http" in done.stdout
     assert told("workflow", "add", str(path), "--server", studio.server.url)[0]["severity"] == "mistake"
     assert told("workflow", "add", str(path))["name"] == "mine"
     shutil.copy(SHIPPED / "animatic-still.json", tmp_path / "other.json")

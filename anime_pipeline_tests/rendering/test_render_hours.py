@@ -88,6 +88,5 @@ def test_wrong_hours_are_refused_when_the_settings_are_read(wrong: dict[str, str
 
 def test_no_hours_are_all_hours() -> None:
     assert RenderHours.of(Settings()) is None
-    assert RenderHours.of(Settings(render_hours="")) is None
     found = RenderHours.of(Settings(render_hours="22:00-07:00", time_zone="Asia/Tokyo"))
     assert str(found) == "22:00-07:00"
