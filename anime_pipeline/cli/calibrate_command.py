@@ -15,11 +15,11 @@ from anime_pipeline.errors import UserError
 from anime_pipeline.quality.calibrating import (
     CalibrationReport,
     Subject,
-    add_style_pictures,
     calibrate_identity,
     calibrate_style,
 )
 from anime_pipeline.quality.enrolment import project_profile
+from anime_pipeline.quality.style_pictures import add_style_pictures, remove_style_pictures
 
 Pictures = list[Path] | None
 
@@ -36,6 +36,12 @@ def calibrate(
         Pictures,
         typer.Option("--other", help="A picture of another style to tell it from; kept from now on."),
     ] = None,
+    remove: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--remove", metavar="PICTURE", help="A picture given before, by its file or sha256; not kept."
+        ),
+    ] = None,
     style_backend: Annotated[
         Literal["csd", "clip"], typer.Option("--style-backend", help="What embeds pictures for the style.")
     ] = "csd",
@@ -48,6 +54,7 @@ def calibrate(
     house = open_house()
     with session_scope(house.settings) as session:
         project_profile(session, project)
+        remove_style_pictures(session, project, remove or [])
         add_style_pictures(session, house.settings, project, style or [], other or [])
     subjects: tuple[Subject, ...] = ("identity", "style") if subject == "both" else (subject,)
     reports: list[CalibrationReport] = []

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import select
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from anime_pipeline.database.models import Calibration as StoredCalibration
-from anime_pipeline.database.models import MediaFile, ProjectProfile, StylePicture
+from anime_pipeline.database.models import ProjectProfile
 from anime_pipeline.media.film import iter_frames
 from anime_pipeline.media.plots import draw_distributions, png
 from anime_pipeline.media.store import MediaStore
@@ -24,14 +21,14 @@ from anime_pipeline.quality.engines.face_similarity import FaceSimilarity, face_
 from anime_pipeline.quality.engines.registry import absence
 from anime_pipeline.quality.engines.style_adherence import EMBEDDERS
 from anime_pipeline.quality.engines.weights import weights_sha256
-from anime_pipeline.quality.enrolment import STYLE_ANCHOR, anchors_of, characters_of, project_profile
+from anime_pipeline.quality.enrolment import project_profile
 from anime_pipeline.quality.errors import CalibrationError
 from anime_pipeline.quality.phases import load_phases
 from anime_pipeline.quality.pictures import keep_picture, readable_picture
 from anime_pipeline.quality.references import load_enrolled, references_sha256, stacked
 from anime_pipeline.quality.separation import Separation, separate_identities, separate_styles
+from anime_pipeline.quality.style_pictures import style_pictures
 from anime_pipeline.settings import Settings
-from anime_pipeline.story.pictures import stored_sha256
 
 Subject = Literal["identity", "style"]
 
@@ -51,21 +48,6 @@ class CalibrationReport:
     threshold: float | None
     plot: Path
     is_new: bool
-
-
-def add_style_pictures(
-    session: Session, settings: Settings, project: str, approved: Sequence[Path], others: Sequence[Path]
-) -> None:
-    """Keep pictures as a project's style, and others as what it is told from; a picture has its last role."""
-    profile, store = project_profile(session, project), MediaStore.of(settings)
-    for role, paths in (("approved", approved), ("other", others)):
-        for path in paths:
-            picture = readable_picture(path)
-            keep_picture(session, store, picture)
-            row = {"project_id": profile.project_id, "sha256": picture.sha256, "role": role}
-            adding = insert(StylePicture).values(row)
-            keys = ["project_id", "sha256"]
-            session.execute(adding.on_conflict_do_update(index_elements=keys, set_={"role": role}))
 
 
 def calibrate_identity(session: Session, settings: Settings, project: str) -> CalibrationReport:
@@ -104,7 +86,7 @@ def calibrate_style(session: Session, settings: Settings, project: str, backend:
     profile = project_profile(session, project)
     embedder = EMBEDDERS[backend]
     weights = _weights("style", backend, (embedder.weights,), settings)
-    approved, others = _style_pictures(session, profile.project_id)
+    approved, others = style_pictures(session, profile.project_id)
     store = MediaStore.of(settings)
 
     def embedded(pictures: dict[str, str]) -> npt.NDArray[np.float32]:
@@ -126,24 +108,6 @@ def _weights(subject: Subject, backend: str, names: tuple[str, ...], settings: S
     if lack is not None:
         raise CalibrationError(f"the {subject} backend {backend} is unavailable: {lack.reason}", lack.remedy)
     return weights_sha256(names, settings.models_path) or ""
-
-
-def _style_pictures(session: Session, project_id: int) -> tuple[dict[str, str], dict[str, str]]:
-    """Approved pictures and others, each sha256 → suffix, sorted."""
-    rows = session.execute(
-        select(StylePicture.role, MediaFile.sha256, MediaFile.suffix)
-        .join(MediaFile, MediaFile.sha256 == StylePicture.sha256)
-        .where(StylePicture.project_id == project_id)
-    )
-    found: dict[str, dict[str, str]] = {"approved": {}, "other": {}}
-    for role, sha256, suffix in rows:
-        found[role][sha256] = suffix
-    characters = characters_of(session, project_id)
-    for anchor in anchors_of(session, [row.id for row in characters]):
-        anchored = stored_sha256(anchor.image_path)
-        if anchor.anchor_type == STYLE_ANCHOR and anchored is not None and anchored not in found["other"]:
-            found["approved"][anchored] = Path(anchor.image_path).suffix
-    return dict(sorted(found["approved"].items())), dict(sorted(found["other"].items()))
 
 
 def _keep(

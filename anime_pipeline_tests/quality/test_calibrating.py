@@ -4,6 +4,7 @@ under the hash of the pictures, drawn, and named by every verdict that rests on 
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from anime_pipeline.database.models import Calibration, GateThreshold, Measureme
 from anime_pipeline.errors import UserError
 from anime_pipeline.quality.calibrating import (
     CalibrationReport,
-    add_style_pictures,
     calibrate_identity,
     calibrate_style,
 )
@@ -27,6 +27,7 @@ from anime_pipeline.quality.errors import CalibrationError
 from anime_pipeline.quality.facts import load_takes
 from anime_pipeline.quality.gates import judge_cut, latest_verdict
 from anime_pipeline.quality.measuring import measure_takes
+from anime_pipeline.quality.style_pictures import add_style_pictures, remove_style_pictures
 from anime_pipeline_tests.quality.casting import (
     BLUE,
     GREEN,
@@ -247,6 +248,23 @@ def test_a_style_is_calibrated_stored_and_used(studio: Studio, colours: None, tm
     assert style.value is not None
     assert style.value > 0.85
     assert style.details["calibration"]["auc"] == 1.0
+
+
+def test_a_picture_of_the_style_is_taken_back(studio: Studio, colours: None, tmp_path: Path) -> None:
+    approved = [picture_file(tmp_path, f"ours{n}", (200 - 4 * n, 40, 30)) for n in range(6)]
+    others = [picture_file(tmp_path, f"theirs{n}", (30, 60 + 9 * n, 200)) for n in range(5)]
+    add_style_pictures(studio.session, studio.settings, SLUG, approved, others)
+    before = calibrate_style(studio.session, studio.settings, SLUG, "clip")
+    sha256 = hashlib.sha256(others[0].read_bytes()).hexdigest()
+    remove_style_pictures(studio.session, SLUG, [str(approved[0]), sha256[:8].upper()])
+    after = calibrate_style(studio.session, studio.settings, SLUG, "clip")
+    assert (len(before.separation.same), len(after.separation.same)) == (6, 5)
+    assert (len(before.separation.different), len(after.separation.different)) == (5, 4)
+    for gone in (str(approved[0]), sha256[:8], "ours", ""):
+        with pytest.raises(CalibrationError, match="is none of the style's pictures") as refused:
+            remove_style_pictures(studio.session, SLUG, [gone])
+    assert (refused.value.remedy or "").count("(approved)") == 5
+    assert (refused.value.remedy or "").count("(other)") == 4
 
 
 def test_a_style_that_other_weights_made_is_not_compared_with(
