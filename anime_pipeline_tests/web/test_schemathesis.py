@@ -32,10 +32,11 @@ def test_every_operation_answers_as_documented(settings: Settings, tmp_path: Pat
     key = key_for(settings, "admin")
     changed = {"api_requests_per_minute": 0, "api_open_on_loopback": False}
     with running_api(settings.model_copy(update=changed)) as url:
+        # One worker: CPython 3.11 loses count when two threads parse Python at once, as hypothesis does here.
         command = [
             sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json",
             "--header", f"Authorization: Bearer {key}", "--phases", "examples,coverage,fuzzing",
-            "--max-examples", "3", "--workers", "2", "--exclude-path-regex", ENDLESS, "--checks", "all",
+            "--max-examples", "3", "--workers", "1", "--exclude-path-regex", ENDLESS, "--checks", "all",
             "--exclude-checks", BEYOND_THE_SCHEMA, "--seed", "7", "--generation-database", "none",
             "--no-color",
         ]  # fmt: skip
